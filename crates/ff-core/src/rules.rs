@@ -10,3 +10,6 @@ pub mod input;
 pub mod lease;
 pub mod retry;
 pub mod timer;
+
+#[cfg(test)]
+pub(crate) mod testing;

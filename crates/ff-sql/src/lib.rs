@@ -1,1 +1,10 @@
-//! Skeleton.
+//! What the SQL backends share: the rows of the tables, how a row becomes what a rule reads, and how
+//! what a rule answers becomes the parameters of a statement. No driver and no statement.
+//!
+//! - [`row`]: rows as a driver reads them, to [`ff_core::execution`];
+//! - [`rounds`]: batches split so that one statement never meets one row twice;
+//! - [`document`]: decisions and calls as JSON documents, one a row, that a statement unpacks.
+
+pub mod document;
+pub mod rounds;
+pub mod row;

@@ -88,7 +88,6 @@ pub struct Failure {
 
 /// What a handler needs to run an execution.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct ExecutionContext {
     /// The lane that it was claimed from.
     pub lane_id: LaneId,

@@ -83,13 +83,13 @@ pub fn renew(held: Held<'_>) -> Result<Decision<LeaseRenewal>, EngineError> {
     Ok(Decision { patch: Some(keeping(held.execution, attempt)), events: Vec::new(), outcome })
 }
 
-/// Stores what the handler reports of its progress.
+/// Stores what the handler reports of its progress; JSON null takes an earlier report back.
 ///
 /// # Errors
 /// As [`Held::live_attempt`].
 pub fn progress(held: Held<'_>, progress: Value) -> Result<Decision<()>, EngineError> {
     let mut attempt = held.live_attempt()?.clone();
-    attempt.progress = Some(progress);
+    attempt.progress = Some(progress).filter(|progress| !progress.is_null());
     Ok(Decision { patch: Some(keeping(held.execution, attempt)), events: Vec::new(), outcome: () })
 }
 

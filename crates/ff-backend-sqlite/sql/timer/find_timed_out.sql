@@ -1,0 +1,13 @@
+-- $1: now, $2: JSON array of executions to pass by, $3: limit
+SELECT a.partition_key, a.execution_id
+FROM ff_attempt AS a
+JOIN ff_exec_core AS e ON e.partition_key = a.partition_key AND e.execution_id = a.execution_id
+WHERE a.outcome IS NULL
+    AND e.lifecycle_phase = 'active'
+    AND e.attempt_index = a.attempt_index
+    AND CASE
+        WHEN json_valid(e.policy)
+            THEN a.started_at_ms + (e.policy ->> '$.timeout_policy.attempt_timeout_ms') <= $1
+    END
+    AND a.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
+LIMIT $3;

@@ -1,0 +1,139 @@
+//! Opens the database: one connection that writes and a pool that reads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ff_core::engine_error::{ContentionKind, EngineError, OpenKind};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use crate::config::SqliteConfig;
+use crate::error::{self, code};
+use crate::location::Location;
+use crate::migrate;
+
+/// A few: readers share the machine with the writer, and no read is long.
+const READERS: u32 = 4;
+/// More than the statement files that there are.
+const STATEMENT_CACHE: usize = 128;
+/// Between two tries at what SQLite answers "busy" to without waiting.
+const BUSY_RETRY: Duration = Duration::from_millis(10);
+
+/// The connections of a backend.
+pub(crate) struct Connections {
+    pub(crate) writer: SqliteConnection,
+    pub(crate) readers: SqlitePool,
+    /// For a pool that other programs' rows are written through, in tests.
+    pub(crate) options: SqliteConnectOptions,
+}
+
+/// Opens or creates the database and migrates it.
+pub(crate) async fn open(
+    location: &Location,
+    config: &SqliteConfig,
+) -> Result<Connections, EngineError> {
+    if let Some(file) = &location.file {
+        check_directory(file)?;
+    }
+    let options = location
+        .options
+        .clone()
+        .busy_timeout(config.busy_timeout)
+        .statement_cache_capacity(STATEMENT_CACHE);
+    let mut writer = open_writer(location, &options, config.busy_timeout).await?;
+    migrate::run(&mut writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(reader_options(location, &options));
+    Ok(Connections { writer, readers, options })
+}
+
+fn reader_options(location: &Location, options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    match location.file {
+        Some(_) => options.clone().create_if_missing(false).read_only(true),
+        None => options.clone().pragma("query_only", "ON"),
+    }
+}
+
+async fn open_writer(
+    location: &Location,
+    options: &SqliteConnectOptions,
+    patience: Duration,
+) -> Result<SqliteConnection, EngineError> {
+    let options = match location.file {
+        // In this order: turning on the write-ahead log is itself a write.
+        Some(_) => options
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full),
+        None => {
+            tracing::warn!("the database is in memory: nothing survives this process");
+            options.clone()
+        }
+    };
+    let mut tries = patience.as_millis() / BUSY_RETRY.as_millis();
+    loop {
+        match try_open_writer(&options).await {
+            // Two processes that turn on the write-ahead log at once: SQLite does not wait then.
+            Err(error) if error::is_busy(&error) => {
+                if tries == 0 {
+                    return Err(EngineError::Contention(ContentionKind::StoreBusy));
+                }
+                tries -= 1;
+                tokio::time::sleep(BUSY_RETRY).await;
+            }
+            Err(error) => return Err(cannot_open(error, location)),
+            Ok(writer) => return Ok(writer),
+        }
+    }
+}
+
+async fn try_open_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut writer = options.connect().await?;
+    // A first write that changes nothing shows a read-only disk now and not at the first operation.
+    let probe = writer.begin_with("BEGIN IMMEDIATE").await?;
+    probe.rollback().await?;
+    Ok(writer)
+}
+
+fn check_directory(file: &Path) -> Result<(), EngineError> {
+    let directory = match file.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => return Ok(()),
+    };
+    if directory.is_dir() {
+        return Ok(());
+    }
+    Err(EngineError::Open {
+        kind: OpenKind::MissingDirectory,
+        detail: format!("there is no directory {}; create it first", directory.display()),
+    })
+}
+
+fn cannot_open(error: sqlx::Error, location: &Location) -> EngineError {
+    let name = location.file.as_deref().unwrap_or(Path::new(":memory:")).display();
+    let (kind, detail) = match error::primary_code(&error) {
+        Some(code::NOTADB | code::CORRUPT) => (
+            OpenKind::NotADatabase,
+            format!("{name} is not a SQLite database, or is damaged; give another path"),
+        ),
+        Some(code::CANTOPEN) => (
+            OpenKind::AccessDenied,
+            format!(
+                "{name} cannot be opened or created; check that it is a file and its permissions"
+            ),
+        ),
+        Some(code::READONLY) => (
+            OpenKind::ReadOnly,
+            format!(
+                "{name} cannot be written; check its permissions and that its disk is not read-only"
+            ),
+        ),
+        _ => return error::from_sqlx(error),
+    };
+    EngineError::Open { kind, detail }
+}

@@ -1,0 +1,192 @@
+//! What an operation does inside the writer's transaction: load, ask a rule, store.
+
+use ff_core::decision::{Decision, Patch};
+use ff_core::engine_error::EngineError;
+use ff_core::execution::{Attempt, Execution};
+use ff_core::rules::claim::is_claimable;
+use ff_core::types::{LaneId, TimestampMs};
+use ff_sql::document::{
+    AttemptDocument, EventDocument, EventDocuments, KeyDocument, PatchDocument, to_parameter,
+};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::error::{from_sqlx, unexpected};
+use crate::rows;
+
+const LOAD: &str = include_str!("../sql/execution/load.sql");
+const APPLY_EXECUTIONS: &str = include_str!("../sql/execution/apply.sql");
+const APPLY_ATTEMPTS: &str = include_str!("../sql/lease/apply.sql");
+const APPEND_LEASE_EVENTS: &str = include_str!("../sql/event/append_lease.sql");
+const APPEND_COMPLETION_EVENTS: &str = include_str!("../sql/event/append_completion.sql");
+
+/// The writer's transaction, inside the savepoint of one operation.
+pub(crate) struct Tx<'c> {
+    conn: &'c mut SqliteConnection,
+    instance_tag_path: &'c str,
+    woken: Vec<LaneId>,
+}
+
+/// An execution as it is stored.
+pub(crate) struct Loaded {
+    pub(crate) execution: Execution,
+    /// The attempt that the key names.
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) result: Option<Vec<u8>>,
+}
+
+/// What decisions shall store, gathered so that one statement serves all.
+#[derive(Default)]
+pub(crate) struct Changes {
+    patches: Vec<Patch>,
+    events: EventDocuments,
+}
+
+impl Changes {
+    /// Takes what the decision stores and gives its outcome.
+    pub(crate) fn take<T>(&mut self, decision: Decision<T>) -> T {
+        if let Some(patch) = decision.patch {
+            self.events.extend(&patch.execution.execution_id, &decision.events);
+            self.patches.push(patch);
+        }
+        decision.outcome
+    }
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(conn: &'c mut SqliteConnection, instance_tag_path: &'c str) -> Self {
+        Self { conn, instance_tag_path, woken: Vec::new() }
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
+        self.conn
+    }
+
+    /// Wakes the lane's waiting claims after the commit.
+    pub(crate) fn wake(&mut self, lane: &LaneId) {
+        if !self.woken.contains(lane) {
+            self.woken.push(lane.clone());
+        }
+    }
+
+    pub(crate) fn into_woken(self) -> Vec<LaneId> {
+        self.woken
+    }
+
+    pub(crate) async fn begin_operation(&mut self) -> Result<(), EngineError> {
+        self.control("SAVEPOINT operation").await
+    }
+
+    pub(crate) async fn keep_operation(&mut self) -> Result<(), EngineError> {
+        self.control("RELEASE operation").await
+    }
+
+    /// Undoes what the operation has done so far; it may begin anew.
+    pub(crate) async fn restart_operation(&mut self) -> Result<(), EngineError> {
+        self.woken.clear();
+        self.control("ROLLBACK TO operation").await
+    }
+
+    pub(crate) async fn undo_operation(&mut self) -> Result<(), EngineError> {
+        self.restart_operation().await?;
+        self.keep_operation().await
+    }
+
+    async fn control(&mut self, statement: &'static str) -> Result<(), EngineError> {
+        sqlx::query(statement).execute(&mut *self.conn).await.map_err(from_sqlx)?;
+        Ok(())
+    }
+
+    /// Loads executions in the order of their keys. Each is read by itself, so that a corrupt one does
+    /// not hold up the rest.
+    pub(crate) async fn load(
+        &mut self,
+        keys: &[KeyDocument],
+    ) -> Result<Vec<Result<Loaded, EngineError>>, EngineError> {
+        let rows = sqlx::query(LOAD)
+            .bind(to_parameter(&keys)?)
+            .fetch_all(&mut *self.conn)
+            .await
+            .map_err(from_sqlx)?;
+        in_order(&rows, keys.len())
+    }
+
+    /// Stores what the decisions say, in the order execution, attempt, outbox.
+    pub(crate) async fn store(
+        &mut self,
+        changes: Changes,
+        now: TimestampMs,
+    ) -> Result<(), EngineError> {
+        let patches = &changes.patches;
+        if patches.is_empty() {
+            return Ok(());
+        }
+        let executions: Vec<_> = patches.iter().map(PatchDocument::new).collect();
+        self.execute(APPLY_EXECUTIONS, to_parameter(&executions)?).await?;
+        let attempts: Vec<_> = patches.iter().filter_map(attempt_document).collect();
+        if !attempts.is_empty() {
+            self.execute(APPLY_ATTEMPTS, to_parameter(&attempts)?).await?;
+        }
+        for patch in patches.iter().filter(|patch| is_claimable(&patch.execution, now)) {
+            self.wake(&patch.execution.lane_id);
+        }
+        self.append(&changes.events).await
+    }
+
+    /// Appends events to the outbox.
+    pub(crate) async fn append(&mut self, events: &EventDocuments) -> Result<(), EngineError> {
+        self.append_to(APPEND_LEASE_EVENTS, &events.lease).await?;
+        self.append_to(APPEND_COMPLETION_EVENTS, &events.completion).await?;
+        if events.operator.is_empty() { Ok(()) } else { Err(unexpected("an operator event")) }
+    }
+
+    async fn append_to(
+        &mut self,
+        statement: &'static str,
+        events: &[EventDocument],
+    ) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(statement)
+            .bind(to_parameter(&events)?)
+            .bind(self.instance_tag_path)
+            .execute(&mut *self.conn)
+            .await
+            .map_err(from_sqlx)?;
+        Ok(())
+    }
+
+    async fn execute(
+        &mut self,
+        statement: &'static str,
+        documents: String,
+    ) -> Result<(), EngineError> {
+        sqlx::query(statement).bind(documents).execute(&mut *self.conn).await.map_err(from_sqlx)?;
+        Ok(())
+    }
+}
+
+fn attempt_document(patch: &Patch) -> Option<AttemptDocument<'_>> {
+    let attempt = patch.attempt.as_ref()?;
+    Some(AttemptDocument::new(&patch.execution.execution_id, attempt))
+}
+
+/// Loaded rows in the order of the keys that asked for them; a key without a row is `NotFound`.
+pub(crate) fn in_order(
+    rows: &[SqliteRow],
+    keys: usize,
+) -> Result<Vec<Result<Loaded, EngineError>>, EngineError> {
+    let mut loaded: Vec<_> = (0..keys).map(|_| Err(EngineError::execution_not_found())).collect();
+    for row in rows {
+        let position = rows::position(row)?;
+        let slot = loaded.get_mut(position).ok_or_else(|| unexpected("an unknown position"))?;
+        *slot = read(row);
+    }
+    Ok(loaded)
+}
+
+fn read(row: &SqliteRow) -> Result<Loaded, EngineError> {
+    let (execution, attempt) = rows::execution(row)?;
+    Ok(Loaded { execution, attempt, result: rows::get(row, "result")? })
+}
