@@ -99,11 +99,12 @@ impl SqliteBackend {
     /// #     delay_until: None, execution_deadline_at: None, partition_id: 0, now: TimestampMs::now(),
     /// # };
     /// use ff_backend_sqlite::SqliteBackend;
-    /// use sqlx::{Connection, SqliteConnection};
+    /// use sqlx::sqlite::SqliteConnectOptions;
+    /// use sqlx::{ConnectOptions, Connection};
     ///
-    /// let url = "file:orders?mode=memory&cache=shared";
-    /// let backend = SqliteBackend::new(url).await?;
-    /// let mut conn = SqliteConnection::connect("sqlite:orders?mode=memory").await?;
+    /// let database = "file:orders?mode=memory&cache=shared";
+    /// let backend = SqliteBackend::new(database).await?;
+    /// let mut conn = SqliteConnectOptions::new().filename(database).connect().await?;
     /// let mut transaction = conn.begin().await?;
     /// // ... the caller's own writes ...
     /// backend.create_execution_in(&mut transaction, args).await?;

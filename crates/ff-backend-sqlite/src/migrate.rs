@@ -5,7 +5,7 @@ use sqlx::Connection;
 use sqlx::SqliteConnection;
 use sqlx::migrate::{MigrateError, Migrator};
 
-use crate::error;
+use crate::{LABEL, error};
 
 static MIGRATIONS: Migrator = Migrator {
     // The database is the user's, and the user's own migrations may have the driver's usual table.
@@ -13,17 +13,23 @@ static MIGRATIONS: Migrator = Migrator {
     ..sqlx::migrate!("./migrations")
 };
 
-/// Applies what is missing, in one transaction, so that of several processes one applies it and the
-/// others find it done.
-pub(crate) async fn run(conn: &mut SqliteConnection) -> Result<(), EngineError> {
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(error::from_sqlx)?;
-    MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;
-    tx.commit().await.map_err(error::from_sqlx)
+/// Why the schema could not be brought up to this program's.
+pub(crate) enum Failure {
+    Driver(sqlx::Error),
+    Schema(EngineError),
 }
 
-fn from_migrate(error: MigrateError) -> EngineError {
+/// Applies what is missing, in one transaction, so that of several processes one applies it and the
+/// others find it done.
+pub(crate) async fn run(conn: &mut SqliteConnection) -> Result<(), Failure> {
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Driver)?;
+    MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;
+    tx.commit().await.map_err(Failure::Driver)
+}
+
+fn from_migrate(error: MigrateError) -> Failure {
     let error = match error::of_migration(error) {
-        Ok(error) => return error::from_sqlx(error),
+        Ok(error) => return Failure::Driver(error),
         Err(error) => error,
     };
     let (kind, detail) = match error {
@@ -41,7 +47,10 @@ fn from_migrate(error: MigrateError) -> EngineError {
                  that made it, or another database"
             ),
         ),
-        other => return EngineError::Transport { backend: crate::LABEL, source: Box::new(other) },
+        other => {
+            let source = Box::new(other);
+            return Failure::Schema(EngineError::Transport { backend: LABEL, source });
+        }
     };
-    EngineError::Open { kind, detail }
+    Failure::Schema(EngineError::Open { kind, detail })
 }

@@ -43,7 +43,10 @@ pub(crate) async fn open(
         .busy_timeout(config.busy_timeout)
         .statement_cache_capacity(STATEMENT_CACHE);
     let mut writer = open_writer(location, &options, config.busy_timeout).await?;
-    migrate::run(&mut writer).await?;
+    migrate::run(&mut writer).await.map_err(|failure| match failure {
+        migrate::Failure::Driver(error) => cannot_open(error, location),
+        migrate::Failure::Schema(error) => error,
+    })?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)

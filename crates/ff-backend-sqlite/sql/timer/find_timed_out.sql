@@ -1,8 +1,10 @@
 -- $1: now, $2: JSON array of executions to pass by, $3: limit
 SELECT a.partition_key, a.execution_id
-FROM ff_attempt AS a
-JOIN ff_exec_core AS e ON e.partition_key = a.partition_key AND e.execution_id = a.execution_id
-WHERE a.outcome IS NULL
+FROM ff_attempt AS a INDEXED BY ff_attempt_open
+CROSS JOIN ff_exec_core AS e
+WHERE e.partition_key = a.partition_key
+    AND e.execution_id = a.execution_id
+    AND a.outcome IS NULL
     AND e.lifecycle_phase = 'active'
     AND e.attempt_index = a.attempt_index
     AND CASE

@@ -1,0 +1,84 @@
+//! How many statements an operation costs, by the driver's own log. One test to the program: the log
+//! is the whole program's.
+
+mod common;
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use common::{args, claim, open};
+use ff_core::engine_backend::EngineBackend;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+const PING: &str = include_str!("../sql/admin/ping.sql");
+const PEEK: &str = include_str!("../sql/claim/peek.sql");
+
+#[derive(Clone, Default)]
+struct StatementLog(Arc<Mutex<Vec<String>>>);
+
+struct StatementText(String);
+
+impl Visit for StatementText {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "db.statement" {
+            self.0 = format!("{value:?}");
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "db.statement" {
+            self.0 = value.trim().to_owned();
+        }
+    }
+}
+
+impl Subscriber for StatementLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = StatementText(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+impl StatementLog {
+    /// What was logged but for pings. A connection logs a statement before it begins the next one, so
+    /// a ping on the same connection is what makes the log complete.
+    fn take_but_pings(&self) -> Vec<String> {
+        let mut taken = std::mem::take(&mut *self.0.lock().unwrap());
+        taken.retain(|statement| statement != PING.trim());
+        taken
+    }
+}
+
+#[tokio::test]
+async fn a_claim_on_an_empty_lane_is_one_statement() {
+    let log = StatementLog::default();
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
+    let opened = open().await;
+    opened.backend.ping().await.unwrap();
+    opened.backend.ping().await.unwrap();
+    log.take_but_pings();
+
+    assert!(claim(&opened.backend).await.is_none());
+    opened.backend.ping().await.unwrap();
+    assert_eq!(log.take_but_pings(), [PEEK.trim()]);
+
+    opened.backend.create_execution(args()).await.unwrap();
+    log.take_but_pings();
+    assert!(claim(&opened.backend).await.is_some());
+    assert!(log.take_but_pings().len() > 1, "the log tells of the writer too");
+}
