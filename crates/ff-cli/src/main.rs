@@ -1,3 +1,65 @@
-//! Skeleton.
+//! The `ff` command: checksums as durable work, and a look into a store.
 
-fn main() {}
+mod checksum;
+mod list;
+mod output;
+mod show;
+mod stats;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::{Failure, Output};
+
+/// Durable executions from the command line.
+#[derive(Parser)]
+#[command(name = "ff", version, about)]
+struct Arguments {
+    /// The store: a `sqlite:` URL or a path.
+    #[arg(long, global = true, value_name = "URL", default_value = "sqlite:flowfabric.db")]
+    db: String,
+    /// Print JSON, one document a line, for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Checksum(checksum::Arguments),
+    List(list::Arguments),
+    Show(show::Arguments),
+    Stats(stats::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    let output = Output::new(arguments.json);
+    let db = &arguments.db;
+    let result = match arguments.command {
+        Command::Checksum(command) => checksum::run(db, command, &output).await,
+        Command::List(command) => list::run(db, command, &output).await,
+        Command::Show(command) => show::run(db, command, &output).await,
+        Command::Stats(command) => stats::run(db, command, &output).await,
+    };
+    match result {
+        Ok(code) => code,
+        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.error(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Quiet unless `RUST_LOG` asks for more: what a user must know is printed by the command itself.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,208 @@
+//! Submitting executions and waiting for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult, ExecutionOutcome};
+use ff_core::engine_backend::EngineBackend;
+use ff_core::engine_error::EngineError;
+use ff_core::state::PublicState;
+use ff_core::types::{ExecutionId, Namespace};
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::clock::store_now;
+use crate::error::ClientError;
+use crate::submission::{Origin, Submission};
+
+const POLL_FIRST: Duration = Duration::from_millis(5);
+const POLL_CAP: Duration = Duration::from_millis(250);
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_CAP: Duration = Duration::from_secs(1);
+/// How often a call that may be repeated is repeated before its error is the caller's.
+const RETRIES: u32 = 4;
+
+/// Submits executions and waits for what becomes of them. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    backend: Arc<dyn EngineBackend>,
+    namespace: Namespace,
+}
+
+impl Client {
+    /// A client of the backend, in the namespace `default`.
+    pub fn new(backend: Arc<dyn EngineBackend>) -> Self {
+        Self { backend, namespace: Namespace::new("default") }
+    }
+
+    /// Submits in this namespace.
+    pub fn with_namespace(self, namespace: Namespace) -> Self {
+        Self { namespace, ..self }
+    }
+
+    /// The backend, for whatever this client has no method for.
+    pub fn backend(&self) -> &Arc<dyn EngineBackend> {
+        &self.backend
+    }
+
+    /// Submits an execution and answers the id of the one that is stored: this one, or the one that
+    /// has its idempotency key. Tries a few times while the store is busy or away.
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`].
+    pub async fn submit(&self, submission: Submission) -> Result<ExecutionId, ClientError> {
+        let args = self.args([submission]).await?.remove(0);
+        let mut backoff = retries(&args.execution_id);
+        loop {
+            match self.backend.create_execution(args.clone()).await {
+                Ok(result) => return Ok(result.execution_id().clone()),
+                Err(error) => pause_or_give_up(error, &mut backoff).await?,
+            }
+        }
+    }
+
+    /// Submits several executions, all or none, and answers in the order given. Tries a few times while
+    /// the store is busy or away: an execution that was stored by a try whose answer was lost is
+    /// then answered as a `Duplicate` of itself.
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`] with [`EngineError::BatchItem`] for the first bad one.
+    pub async fn submit_batch(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<CreateExecutionResult>, ClientError> {
+        let args = self.args(submissions).await?;
+        let mut backoff = retries(args.first().map(|args| &args.execution_id));
+        loop {
+            match self.backend.create_executions(args.clone()).await {
+                Ok(results) => return Ok(results),
+                Err(error) => pause_or_give_up(error, &mut backoff).await?,
+            }
+        }
+    }
+
+    /// Waits until an execution has finished, in whatever way.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownExecution`], [`ClientError::Timeout`], [`ClientError::Engine`].
+    pub async fn wait(
+        &self,
+        execution_id: &ExecutionId,
+        limit: Option<Duration>,
+    ) -> Result<ExecutionOutcome, ClientError> {
+        // The first look is not timed, so that a limit of nothing still asks once.
+        if let Some(outcome) = self.finished(execution_id).await? {
+            return Ok(outcome);
+        }
+        let Some(limit) = limit else { return self.poll(execution_id).await };
+        timeout(limit, self.poll(execution_id)).await.unwrap_or_else(|_| {
+            Err(ClientError::Timeout { execution_id: execution_id.clone(), waited: limit })
+        })
+    }
+
+    /// Waits until an execution has completed and reads what its handler returned.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait); [`ClientError::Failed`], [`ClientError::Cancelled`],
+    /// [`ClientError::Expired`] or [`ClientError::Skipped`] when it did not complete;
+    /// [`ClientError::Decode`].
+    pub async fn result<R: DeserializeOwned>(
+        &self,
+        execution_id: &ExecutionId,
+        limit: Option<Duration>,
+    ) -> Result<R, ClientError> {
+        let outcome = self.wait(execution_id, limit).await?;
+        let json = completed(execution_id, outcome)?;
+        serde_json::from_slice(&json)
+            .map_err(|source| ClientError::Decode { execution_id: execution_id.clone(), source })
+    }
+
+    async fn args(
+        &self,
+        submissions: impl IntoIterator<Item = Submission>,
+    ) -> Result<Vec<CreateExecutionArgs>, ClientError> {
+        let origin = Origin {
+            namespace: &self.namespace,
+            partitions: &self.backend.partition_config(),
+            now: store_now(&*self.backend).await?,
+        };
+        Ok(submissions.into_iter().map(|submission| submission.into_args(origin)).collect())
+    }
+
+    async fn poll(&self, execution_id: &ExecutionId) -> Result<ExecutionOutcome, ClientError> {
+        let mut interval = Backoff::new(POLL_FIRST, POLL_CAP, execution_id);
+        loop {
+            sleep(interval.next()).await;
+            if let Some(outcome) = self.finished(execution_id).await? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// How an execution finished; `None` while it has not.
+    async fn finished(
+        &self,
+        execution_id: &ExecutionId,
+    ) -> Result<Option<ExecutionOutcome>, ClientError> {
+        let mut backoff = retries(execution_id);
+        let mut outcomes = loop {
+            match self.backend.read_outcomes(std::slice::from_ref(execution_id)).await {
+                Ok(outcomes) => break outcomes,
+                Err(error) => pause_or_give_up(error, &mut backoff).await?,
+            }
+        };
+        let outcome = outcomes
+            .pop()
+            .flatten()
+            .ok_or_else(|| ClientError::UnknownExecution { execution_id: execution_id.clone() })?;
+        Ok(is_finished(outcome.public_state).then_some(outcome))
+    }
+}
+
+fn retries(seed: impl std::hash::Hash) -> Backoff {
+    Backoff::new(RETRY_FIRST, RETRY_CAP, seed)
+}
+
+async fn pause_or_give_up(error: EngineError, backoff: &mut Backoff) -> Result<(), ClientError> {
+    if !error.is_retryable() || backoff.tries() >= RETRIES {
+        return Err(error.into());
+    }
+    sleep(backoff.next()).await;
+    Ok(())
+}
+
+fn is_finished(state: PublicState) -> bool {
+    match state {
+        PublicState::Completed
+        | PublicState::Failed
+        | PublicState::Cancelled
+        | PublicState::Expired
+        | PublicState::Skipped => true,
+        PublicState::Waiting
+        | PublicState::Delayed
+        | PublicState::RateLimited
+        | PublicState::WaitingChildren
+        | PublicState::Running
+        | PublicState::Suspended
+        | PublicState::Resumable => false,
+    }
+}
+
+/// The JSON that a completed execution returned; a handler that returned nothing returned `null`.
+fn completed(
+    execution_id: &ExecutionId,
+    outcome: ExecutionOutcome,
+) -> Result<Vec<u8>, ClientError> {
+    let execution_id = execution_id.clone();
+    match outcome.public_state {
+        PublicState::Completed => Ok(outcome.result.unwrap_or_else(|| b"null".to_vec())),
+        PublicState::Cancelled => Err(ClientError::Cancelled { execution_id }),
+        PublicState::Expired => Err(ClientError::Expired { execution_id }),
+        PublicState::Skipped => Err(ClientError::Skipped { execution_id }),
+        _ => {
+            let message = outcome.error.map(|error| error.message).unwrap_or_default();
+            Err(ClientError::Failed { execution_id, message })
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One job, from its claim to its ending.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ff_core::contracts::{ClaimedExecution, ExecutionContext};
+use ff_core::engine_backend::EngineBackend;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, debug, info, info_span};
+
+use super::acknowledge::acknowledge_cancellation;
+use super::finisher::{Ending, Finished};
+use super::leases::Lease;
+use crate::clock::monotonic;
+use crate::handler::{Handled, HandlerError, Handlers};
+use crate::job::{JobFacts, JobParts};
+
+/// What all jobs of a worker share.
+pub(super) struct Desk {
+    pub(super) backend: Arc<dyn EngineBackend>,
+    handlers: Handlers,
+    finish: mpsc::Sender<Finished>,
+    give_back: CancellationToken,
+}
+
+/// An execution that was claimed and waits for its slot.
+pub(super) struct Claimed {
+    pub(super) context: ExecutionContext,
+    pub(super) lease: Lease,
+    pub(super) claimed_at: Instant,
+}
+
+/// How a run came to its end.
+enum Verdict {
+    Handled(Handled),
+    Panicked(String),
+    TimedOut(Duration),
+    LeaseLost,
+    GiveBack,
+}
+
+impl Desk {
+    pub(super) fn new(
+        backend: Arc<dyn EngineBackend>,
+        handlers: Handlers,
+        finish: mpsc::Sender<Finished>,
+    ) -> Arc<Self> {
+        Arc::new(Self { backend, handlers, finish, give_back: CancellationToken::new() })
+    }
+
+    /// Makes every run stop and give its execution back.
+    pub(super) fn give_back_all(&self) {
+        self.give_back.cancel();
+    }
+
+    /// Waits for a place in the finisher's queue; `None` when the finisher is gone.
+    pub(super) async fn place_at_finisher(&self) -> Option<mpsc::Permit<'_, Finished>> {
+        self.finish.reserve().await.ok()
+    }
+
+    /// Runs a claimed execution and hands its ending over. Returns how long its handler ran.
+    pub(super) async fn run(self: Arc<Self>, claimed: Claimed) -> Duration {
+        let span = span_of(&claimed);
+        self.run_in_span(claimed).instrument(span).await
+    }
+
+    async fn run_in_span(&self, claimed: Claimed) -> Duration {
+        let Claimed { context, lease, claimed_at } = claimed;
+        let started_at = monotonic();
+        let limit = attempt_timeout(&context);
+        let verdict = match self.start(context, &lease) {
+            Ok(work) => self.watch(work, &lease, limit.map(|limit| (claimed_at, limit))).await,
+            Err(error) => Verdict::Handled(Err(error)),
+        };
+        let ran = monotonic().saturating_duration_since(started_at);
+        match ending_of(verdict) {
+            Some(ending) => {
+                // Without a finisher the lease is dropped here, and runs out.
+                if let Some(place) = self.place_at_finisher().await {
+                    place.send(Finished { lease, ending });
+                }
+            }
+            None => {
+                let execution_id = lease.handle().execution_id().clone();
+                drop(lease);
+                acknowledge_cancellation(&*self.backend, &execution_id).await;
+            }
+        }
+        ran
+    }
+
+    /// The handler's future and the token that its job was given.
+    fn start(&self, context: ExecutionContext, lease: &Lease) -> Result<Work, HandlerError> {
+        let kind = context.execution_kind;
+        let handler = self.handlers.get(&kind).ok_or_else(|| {
+            HandlerError::permanent(format!("this worker has no handler of kind {kind:?}"))
+        })?;
+        let cancelled = lease.lost().child_token();
+        let facts = JobFacts {
+            handle: lease.handle().clone(),
+            kind,
+            lane: context.lane_id,
+            namespace: context.namespace,
+            tags: context.tags,
+        };
+        let parts = JobParts {
+            facts: Arc::new(facts),
+            backend: Arc::clone(&self.backend),
+            cancelled: cancelled.clone(),
+            lost: lease.lost().clone(),
+        };
+        Ok(Work { future: handler(parts, context.input_payload), cancelled })
+    }
+
+    async fn watch(
+        &self,
+        mut work: Work,
+        lease: &Lease,
+        limit: Option<(Instant, Duration)>,
+    ) -> Verdict {
+        let verdict = tokio::select! {
+            biased;
+            () = lease.lost().cancelled() => Verdict::LeaseLost,
+            handled = AssertUnwindSafe(&mut work.future).catch_unwind() => match handled {
+                Ok(handled) => Verdict::Handled(handled),
+                Err(panic) => Verdict::Panicked(panic_message(&*panic)),
+            },
+            limit = time_up(limit) => Verdict::TimedOut(limit),
+            () = self.give_back.cancelled() => Verdict::GiveBack,
+        };
+        // Whatever the handler has spawned hears of it before the handler's own future goes.
+        work.cancelled.cancel();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+            return match verdict {
+                Verdict::Handled(Ok(_)) => Verdict::Panicked(panic_message(&*panic)),
+                other => other,
+            };
+        }
+        verdict
+    }
+}
+
+struct Work {
+    future: BoxFuture<'static, Handled>,
+    cancelled: CancellationToken,
+}
+
+impl Claimed {
+    pub(super) fn new(claimed: ClaimedExecution, lease: Lease, claimed_at: Instant) -> Self {
+        Self { context: claimed.context, lease, claimed_at }
+    }
+}
+
+fn span_of(claimed: &Claimed) -> Span {
+    let handle = claimed.lease.handle();
+    info_span!(
+        "execution",
+        execution_id = %handle.execution_id(),
+        kind = claimed.context.execution_kind,
+        attempt = handle.attempt_index().0.saturating_add(1),
+    )
+}
+
+fn attempt_timeout(context: &ExecutionContext) -> Option<Duration> {
+    let timeouts = context.policy.as_ref()?.timeout_policy.as_ref()?;
+    timeouts.attempt_timeout_ms.map(Duration::from_millis)
+}
+
+/// Ready when the attempt has run for its limit; never without one, or when it is beyond all time.
+async fn time_up(limit: Option<(Instant, Duration)>) -> Duration {
+    let deadline = limit.and_then(|(from, limit)| Some((from.checked_add(limit)?, limit)));
+    let Some((at, limit)) = deadline else { return std::future::pending().await };
+    sleep_until(at).await;
+    limit
+}
+
+/// How the lease is to be ended; `None` when it has ended already.
+fn ending_of(verdict: Verdict) -> Option<Ending> {
+    let error = match verdict {
+        Verdict::Handled(Ok(result)) => {
+            debug!("the handler succeeded");
+            return Some(Ending::Complete(result));
+        }
+        Verdict::Handled(Err(error)) => error,
+        Verdict::Panicked(message) => {
+            HandlerError::transient(format!("the handler panicked: {message}"))
+        }
+        Verdict::TimedOut(limit) => {
+            HandlerError::timeout(format!("the attempt ran longer than {limit:?}"))
+        }
+        Verdict::GiveBack => {
+            info!("the execution is given back");
+            return Some(Ending::GiveBack);
+        }
+        Verdict::LeaseLost => {
+            info!("the handler was dropped: its lease is lost");
+            return None;
+        }
+    };
+    // The message may hold a part of the payload: it is stored, and not logged.
+    info!(class = %error.class(), "the attempt failed");
+    Some(Ending::from(error))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}

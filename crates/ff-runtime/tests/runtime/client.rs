@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use ff_core::contracts::CreateExecutionResult;
+use ff_core::engine_backend::EngineBackend;
+use ff_core::partition::PartitionConfig;
+use ff_core::state::PublicState;
+use ff_core::types::{ExecutionId, LaneId, Namespace};
+use ff_runtime::{ClientError, HandlerError, Job, Submission};
+
+use crate::common::{Rig, in_time, plain, retries, start};
+use crate::spy::{Fault, transport};
+
+fn unknown() -> ExecutionId {
+    ExecutionId::solo(&LaneId::new("default"), &PartitionConfig::default())
+}
+
+#[tokio::test]
+async fn one_key_is_one_execution() {
+    let rig = Rig::new();
+    let first = rig.submit(plain("k").idempotency_key("once")).await;
+    let second = rig.submit(plain("k").idempotency_key("once")).await;
+    let other_lane = rig.submit(plain("k").idempotency_key("once").lane("other")).await;
+
+    assert_eq!(first, second);
+    assert_ne!(first, other_lane);
+}
+
+#[tokio::test]
+async fn namespaces_have_keys_of_their_own() {
+    let rig = Rig::new();
+    let other = rig.client.clone().with_namespace(Namespace::new("other"));
+    let first = rig.submit(plain("k").idempotency_key("once")).await;
+    let second = other.submit(plain("k").idempotency_key("once")).await.unwrap();
+
+    assert_ne!(first, second);
+    let snapshot = rig.spy.describe_execution(&second).await.unwrap().unwrap();
+    assert_eq!(snapshot.namespace.as_str(), "other");
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_order() {
+    let rig = Rig::new();
+    let batch =
+        vec![plain("a"), plain("b").idempotency_key("once"), plain("c").idempotency_key("once")];
+
+    let results = rig.client.submit_batch(batch).await.unwrap();
+
+    assert!(matches!(results[0], CreateExecutionResult::Created { .. }));
+    assert_eq!(
+        results[2],
+        CreateExecutionResult::Duplicate { execution_id: results[1].execution_id().clone() }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_whose_answer_is_lost_is_stored_once() {
+    let rig = Rig::new();
+    rig.spy.fail("create_execution", 2, (Fault::After, transport));
+
+    let id = rig.submit(plain("k")).await;
+
+    assert_eq!(rig.claim().await.unwrap().execution_id(), &id);
+    assert_eq!(rig.claim().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stays_away_is_the_callers_error() {
+    let rig = Rig::new();
+    rig.spy.fail("create_execution", usize::MAX, (Fault::Before, transport));
+
+    let error = rig.client.submit(plain("k")).await.unwrap_err();
+
+    assert!(matches!(error, ClientError::Engine(error) if error.is_retryable()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_ends_with_its_limit() {
+    let rig = Rig::new();
+    let id = rig.submit(plain("k")).await;
+    for limit in [Duration::ZERO, Duration::from_secs(7)] {
+        let error = rig.client.wait(&id, Some(limit)).await.unwrap_err();
+        assert!(matches!(error, ClientError::Timeout { waited, .. } if waited == limit));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_said_at_once() {
+    let rig = Rig::new();
+    let error = rig.client.wait(&unknown(), None).await.unwrap_err();
+    assert!(matches!(error, ClientError::UnknownExecution { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_way_of_not_completing_has_its_error() {
+    async fn end(job: Job<()>, way: String) -> Result<u8, HandlerError> {
+        match way.as_str() {
+            "fail" => Err(HandlerError::permanent(format!("{} will not do", job.kind()))),
+            "cancel" => Err(HandlerError::cancelled("not wanted")),
+            _ => Ok(7),
+        }
+    }
+    let rig = Rig::new();
+    let worker = start(rig.worker().handler("end", end).build().unwrap());
+    let run = async |way: &str| rig.submit(Submission::new("end", &way).unwrap()).await;
+
+    let failed = rig.client.result::<u8>(&run("fail").await, None).await.unwrap_err();
+    let cancelled = rig.client.result::<u8>(&run("cancel").await, None).await.unwrap_err();
+    let unreadable = rig.client.result::<String>(&run("").await, None).await.unwrap_err();
+
+    assert!(matches!(failed, ClientError::Failed { message, .. } if message == "end will not do"));
+    assert!(matches!(cancelled, ClientError::Cancelled { .. }));
+    assert!(matches!(unreadable, ClientError::Decode { .. }));
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_outlives_a_store_that_is_away_for_a_moment() {
+    async fn nothing(_: Job<()>, (): ()) -> Result<(), HandlerError> {
+        Ok(())
+    }
+    let rig = Rig::new();
+    let worker = start(rig.worker().handler("k", nothing).build().unwrap());
+    let id = rig.submit(plain("k").retry(retries(0))).await;
+    rig.spy.fail("read_outcomes", 3, (Fault::Before, transport));
+
+    let outcome = in_time(rig.client.wait(&id, None)).await.unwrap();
+
+    assert_eq!(outcome.public_state, PublicState::Completed);
+    worker.stop().await;
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use ff_core::state::AttemptOutcome::{Released, Success};
+use ff_core::types::AttemptIndex;
+use ff_runtime::{HandlerError, Job, Worker, WorkerBuilder};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use crate::common::{Alarm, Rig, in_time, plain, start, teller, told};
+
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A handler that ends when it is given a permit, and tells when it starts and when it is gone.
+fn gated(
+    builder: WorkerBuilder<()>,
+    gate: &Arc<Semaphore>,
+    tell: &UnboundedSender<&'static str>,
+) -> Worker {
+    let (gate, tell) = (Arc::clone(gate), tell.clone());
+    let handler = move |_: Job<()>, (): ()| {
+        let (gate, tell) = (Arc::clone(&gate), tell.clone());
+        async move {
+            let _ = tell.send("started");
+            let _alarm = Alarm(tell, "gone");
+            gate.acquire().await?.forget();
+            Ok::<_, HandlerError>("done")
+        }
+    };
+    builder.grace(GRACE).handler("gated", handler).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_may_finish_and_nothing_else_starts() {
+    let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let worker = start(gated(rig.worker(), &gate, &tell));
+    let first = rig.submit(plain("gated")).await;
+    assert_eq!(told(&mut heard).await, "started");
+
+    worker.begin_to_stop();
+    gate.add_permits(2);
+    worker.ended().await.unwrap();
+
+    assert_eq!(rig.outcomes(&first).await, [Some(Success)]);
+    let second = rig.submit(plain("gated")).await;
+    assert_eq!(rig.claim().await.unwrap().execution_id(), &second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_finish_in_time_is_given_back() {
+    let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let worker = start(gated(rig.worker(), &gate, &tell));
+    let id = rig.submit(plain("gated")).await;
+    assert_eq!(told(&mut heard).await, "started");
+
+    let from = Instant::now();
+    worker.stop().await;
+
+    assert!(from.elapsed() >= GRACE);
+    assert_eq!(told(&mut heard).await, "gone");
+    assert_eq!(rig.outcomes(&id).await, [Some(Released)]);
+    let handle = rig.claim().await.unwrap();
+    assert_eq!((handle.execution_id(), handle.attempt_index()), (&id, AttemptIndex::new(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_claim_takes_while_the_worker_stops_is_given_back() {
+    let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let answers = rig.spy.hold_back("claim_batch");
+    let id = rig.submit(plain("gated")).await;
+    let worker = start(gated(rig.worker(), &gate, &tell));
+    in_time(rig.spy.called("claim_batch", 1)).await;
+
+    worker.begin_to_stop();
+    tokio::task::yield_now().await;
+    answers.add_permits(1);
+    worker.ended().await.unwrap();
+
+    assert_eq!(rig.outcomes(&id).await, [Some(Released)]);
+    assert!(heard.try_recv().is_err());
+    assert_eq!(rig.claim().await.unwrap().execution_id(), &id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_worker_drops_its_handlers() {
+    let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let worker = start(gated(rig.worker(), &gate, &tell));
+    rig.submit(plain("gated")).await;
+    assert_eq!(told(&mut heard).await, "started");
+
+    worker.abort();
+
+    assert_eq!(told(&mut heard).await, "gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_is_on_the_registry_while_it_runs() {
+    let (rig, gate, (tell, _heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let worker = start(gated(rig.worker(), &gate, &tell));
+    // The spy knows nobody at a heartbeat, and so it is registered again.
+    in_time(rig.spy.called("register_worker", 2)).await;
+    assert!(rig.spy.calls("heartbeat_worker") > 0);
+    assert_eq!(rig.spy.calls("mark_worker_dead"), 0);
+
+    worker.stop().await;
+
+    assert_eq!(rig.spy.calls("mark_worker_dead"), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_to_end_drains() {
+    let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let worker = gated(rig.worker().claim_wait(Duration::from_millis(1)), &gate, &tell);
+    let worker = tokio::spawn(worker.run());
+    let id = rig.submit(plain("gated")).await;
+    assert_eq!(told(&mut heard).await, "started");
+
+    let pid = std::process::id().to_string();
+    let status = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(status.success());
+    gate.add_permits(1);
+
+    in_time(worker).await.unwrap().unwrap();
+    assert_eq!(rig.outcomes(&id).await, [Some(Success)]);
+}
