@@ -1,4 +1,5 @@
 //! The schema after all migrations is the one in `schema.sql`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

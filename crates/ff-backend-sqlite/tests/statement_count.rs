@@ -1,5 +1,6 @@
 //! How many statements an operation costs, by the driver's own log. One test to the program: the log
 //! is the whole program's.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

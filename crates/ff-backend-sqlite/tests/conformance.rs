@@ -1,0 +1,7 @@
+//! The conformance suite on database files.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/fixture.rs"]
+mod fixture;
+
+ff_conformance::suite!(crate::fixture::FileFixture);

@@ -1,0 +1,5 @@
+mod record;
+mod safety;
+
+pub(crate) use record::*;
+pub(crate) use safety::*;

@@ -1,0 +1,27 @@
+mod batch;
+mod create;
+mod drop;
+mod fail;
+mod finish;
+mod foreign;
+mod idempotency;
+mod input;
+mod list;
+mod path;
+mod read;
+mod repeat;
+mod transaction;
+
+pub(crate) use batch::*;
+pub(crate) use create::*;
+pub(crate) use drop::*;
+pub(crate) use fail::*;
+pub(crate) use finish::*;
+pub(crate) use foreign::*;
+pub(crate) use idempotency::*;
+pub(crate) use input::*;
+pub(crate) use list::*;
+pub(crate) use path::*;
+pub(crate) use read::*;
+pub(crate) use repeat::*;
+pub(crate) use transaction::*;

@@ -1,0 +1,119 @@
+//! What an author of a backend gives the suite: stores to run its cases on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ff_core::clock::ManualClock;
+use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult};
+use ff_core::engine_backend::EngineBackend;
+use ff_core::engine_error::EngineError;
+use ff_core::types::{AttemptIndex, ExecutionId, LaneId, TimestampMs};
+
+/// Opens stores. Every case has a store of its own, so that cases run beside one another.
+#[async_trait]
+pub trait Fixture: Send + Sync + 'static {
+    /// A fresh, empty store whose backend takes its time from `clock`.
+    async fn open(&self, clock: Arc<ManualClock>) -> Box<dyn Store>;
+}
+
+/// A store, and the backend that a case calls.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The backend, the same one at every call.
+    fn backend(&self) -> Arc<dyn EngineBackend>;
+
+    /// The same store opened again, as another process would: a second backend beside the first, with
+    /// the same clock.
+    async fn reopen(&self) -> Arc<dyn EngineBackend>;
+
+    /// A way past the engine, for what its operations cannot show or make.
+    fn probe(&self) -> Option<&dyn Probe> {
+        None
+    }
+
+    /// Creates an execution inside a transaction of the caller's own and then commits or rolls back
+    /// \[EXEC-5\]; `None` when the backend cannot. A case asks only with [`has_transactions`](Self::has_transactions).
+    async fn create_in_transaction(
+        &self,
+        _args: CreateExecutionArgs,
+        _commit: bool,
+    ) -> Option<Result<CreateExecutionResult, EngineError>> {
+        None
+    }
+
+    /// Whether [`create_in_transaction`](Self::create_in_transaction) answers.
+    fn has_transactions(&self) -> bool {
+        false
+    }
+}
+
+/// Reads and writes what is stored, past the engine. A call that fails panics.
+///
+/// Columns and words are those of the rules page; `table` is `ff_exec_core` unless a method says
+/// otherwise.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// Inserts a row with the required columns only, as another program would.
+    async fn insert_foreign_execution(&self, row: ForeignExecution);
+
+    /// The stored text of a word column: `lifecycle_phase`, `ownership_state`, `eligibility_state`,
+    /// `public_state` or `attempt_state`.
+    async fn read_word(&self, id: &ExecutionId, column: &str) -> String;
+
+    /// Overwrites the stored text of a word column.
+    async fn write_word(&self, id: &ExecutionId, column: &str, text: &str);
+
+    /// Overwrites an integer column of `ff_attempt`: `lease_epoch`, `started_at_ms`,
+    /// `terminal_at_ms` or `lease_expires_at_ms`.
+    async fn write_attempt_number(&self, at: AttemptKey<'_>, column: &str, value: i64);
+
+    /// Rows that name the execution, in all tables together.
+    async fn count_rows(&self, id: &ExecutionId) -> u64;
+}
+
+/// The key of a row of `ff_attempt`.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptKey<'a> {
+    /// The execution.
+    pub execution_id: &'a ExecutionId,
+    /// The attempt's position.
+    pub attempt_index: AttemptIndex,
+}
+
+/// A row of `ff_exec_core` with the required columns only. The words are text, so that they may be
+/// older spellings, or no words at all.
+#[derive(Clone, Debug)]
+pub struct ForeignExecution {
+    /// `partition_key` and `execution_id`.
+    pub execution_id: ExecutionId,
+    /// `lane_id`.
+    pub lane_id: LaneId,
+    /// `lifecycle_phase`.
+    pub lifecycle_phase: String,
+    /// `ownership_state`.
+    pub ownership_state: String,
+    /// `eligibility_state`.
+    pub eligibility_state: String,
+    /// `public_state`.
+    pub public_state: String,
+    /// `attempt_state`.
+    pub attempt_state: String,
+    /// `created_at_ms`.
+    pub created_at: TimestampMs,
+}
+
+impl ForeignExecution {
+    /// A row that waits to be claimed, in the words that this engine writes.
+    pub fn waiting(execution_id: ExecutionId, lane_id: LaneId, created_at: TimestampMs) -> Self {
+        Self {
+            execution_id,
+            lane_id,
+            lifecycle_phase: "submitted".to_owned(),
+            ownership_state: "unowned".to_owned(),
+            eligibility_state: "eligible_now".to_owned(),
+            public_state: "waiting".to_owned(),
+            attempt_state: "pending".to_owned(),
+            created_at,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What is stored: the tables of other backends, as maps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use ff_core::caps::CapabilityRequirement;
+use ff_core::contracts::{EventStream, ExecutionEvent};
+use ff_core::decision::{Decision, Event, EventKind, Patch, ResultChange};
+use ff_core::engine_error::EngineError;
+use ff_core::execution::{Attempt, Execution};
+use ff_core::state::LaneState;
+use ff_core::types::{AttemptIndex, ExecutionId, LaneId, Namespace};
+use serde_json::Value;
+
+use super::probe::RawColumns;
+
+/// Everything that is stored.
+#[derive(Clone, Default)]
+pub(super) struct State {
+    pub(super) records: BTreeMap<ExecutionId, Record>,
+    pub(super) idempotency: HashMap<IdempotencyKey, ExecutionId>,
+    pub(super) lanes: BTreeMap<LaneId, LaneState>,
+    pub(super) retention: HashMap<Namespace, Duration>,
+}
+
+/// An execution's idempotency key is its own within its namespace and lane.
+pub(super) type IdempotencyKey = (Namespace, LaneId, String);
+
+/// All that is stored of one execution.
+#[derive(Clone)]
+pub(super) struct Record {
+    execution: Execution,
+    attempts: BTreeMap<AttemptIndex, Attempt>,
+    pub(super) requirement: CapabilityRequirement,
+    pub(super) payload: Vec<u8>,
+    pub(super) payload_encoding: Option<String>,
+    pub(super) result: Option<Vec<u8>>,
+    pub(super) events: Vec<ExecutionEvent>,
+    pub(super) raw: RawColumns,
+}
+
+impl State {
+    /// The record of an execution that an operation names.
+    pub(super) fn load(&mut self, id: &ExecutionId) -> Result<&mut Record, EngineError> {
+        self.records.get_mut(id).ok_or_else(EngineError::execution_not_found)
+    }
+
+    pub(super) fn find(&self, id: &ExecutionId) -> Option<&Record> {
+        self.records.get(id)
+    }
+
+    pub(super) fn is_paused(&self, lane: &LaneId) -> bool {
+        self.lanes.get(lane) == Some(&LaneState::Paused)
+    }
+
+    /// Removes an execution with all that names it.
+    pub(super) fn remove(&mut self, id: &ExecutionId) {
+        self.records.remove(id);
+        self.idempotency.retain(|_, holder| holder != id);
+    }
+}
+
+impl Record {
+    pub(super) fn new(execution: Execution, requirement: CapabilityRequirement) -> Self {
+        Self {
+            execution,
+            attempts: BTreeMap::new(),
+            requirement,
+            payload: Vec::new(),
+            payload_encoding: None,
+            result: None,
+            events: Vec::new(),
+            raw: RawColumns::default(),
+        }
+    }
+
+    /// The execution with its current attempt, or which of its columns cannot be read.
+    pub(super) fn execution(&self) -> Result<Execution, EngineError> {
+        let mut execution = self.execution.clone();
+        self.raw.read_words(&mut execution)?;
+        execution.current_attempt = self.attempt(execution.attempt_index)?;
+        Ok(execution)
+    }
+
+    pub(super) fn attempt(&self, index: AttemptIndex) -> Result<Option<Attempt>, EngineError> {
+        self.attempts.get(&index).map(|attempt| self.readable(attempt)).transpose()
+    }
+
+    pub(super) fn attempts(&self) -> Result<Vec<Attempt>, EngineError> {
+        self.attempts.values().map(|attempt| self.readable(attempt)).collect()
+    }
+
+    fn readable(&self, attempt: &Attempt) -> Result<Attempt, EngineError> {
+        let mut attempt = attempt.clone();
+        self.raw.read_numbers(&self.execution.execution_id, &mut attempt)?;
+        Ok(attempt)
+    }
+
+    /// Stores what a rule decided and answers what the caller is told.
+    pub(super) fn apply<T>(&mut self, decision: Decision<T>) -> T {
+        if let Some(patch) = decision.patch {
+            self.store(patch);
+        }
+        self.events.extend(decision.events.into_iter().map(history_entry));
+        decision.outcome
+    }
+
+    fn store(&mut self, patch: Patch) {
+        self.raw.overwritten_by(&patch);
+        self.execution = patch.execution;
+        if let Some(attempt) = patch.attempt {
+            self.attempts.insert(attempt.attempt_index, attempt);
+        }
+        if let ResultChange::Set(result) = patch.result {
+            self.result = result;
+        }
+    }
+
+    /// The stored text of a word column.
+    pub(super) fn word(&self, column: &str) -> Option<String> {
+        let execution = &self.execution;
+        let written = match column {
+            "lifecycle_phase" => execution.lifecycle_phase.as_str(),
+            "ownership_state" => execution.ownership_state.as_str(),
+            "eligibility_state" => execution.eligibility_state.as_str(),
+            "public_state" => execution.public_state.as_str(),
+            "attempt_state" => execution.attempt_state.as_str(),
+            _ => return None,
+        };
+        Some(self.raw.word(column).unwrap_or(written).to_owned())
+    }
+
+    /// Rows that other backends would keep of this execution, its idempotency key aside.
+    pub(super) fn count_rows(&self) -> usize {
+        1 + self.attempts.len() + self.events.len()
+    }
+}
+
+fn history_entry(event: Event) -> ExecutionEvent {
+    let (stream, name, details) = match event.kind {
+        EventKind::Completion(outcome) => (EventStream::Completion, outcome.as_str(), Value::Null),
+        EventKind::Lease(event_type) => (EventStream::Lease, event_type.as_str(), Value::Null),
+        EventKind::Operator { event_type, details } => {
+            (EventStream::Operator, event_type.as_str(), details)
+        }
+    };
+    ExecutionEvent::new(event.occurred_at, stream, name, details)
+}

@@ -1,0 +1,366 @@
+//! A backend that passes every call on, and breaks one promise on the way.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ff_core::backend::{
+    CapabilitySet, ClaimPolicy, FailOutcome, FailureClass, FailureReason, Handle, LeaseRenewal,
+};
+use ff_core::contracts::*;
+use ff_core::engine_backend::EngineBackend;
+use ff_core::engine_error::{ContentionKind, EngineError, StateKind};
+use ff_core::execution::{Attempt, ExecutionSnapshot};
+use ff_core::partition::PartitionConfig;
+use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs};
+use serde_json::Value;
+
+type Answer<T> = Result<T, EngineError>;
+
+/// The promise that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    LosesCreations,
+    ForgetsIdempotencyKeys,
+    IgnoresPriorities,
+    StoresHalfABatch,
+    SharesExecutions,
+    NeverWaits,
+    ClaimsLaneByLane,
+    AcceptsLostLeases,
+    AcceptsExpiredLeases,
+    EndsTwice,
+    LosesResults,
+    NeverRetries,
+    OverwritesStart,
+    KeepsOldPublicState,
+    ForgetsCompletionEvents,
+    RepeatsEvents,
+    AnswersBusy,
+    IgnoresLimits,
+    NeverPromotes,
+    NeverTrims,
+    ForgetsPauses,
+    RepeatsPages,
+    DoesNotHaveProgress,
+}
+
+impl Fault {
+    pub(crate) const ALL: &[Self] = &[
+        Self::LosesCreations,
+        Self::ForgetsIdempotencyKeys,
+        Self::IgnoresPriorities,
+        Self::StoresHalfABatch,
+        Self::SharesExecutions,
+        Self::NeverWaits,
+        Self::ClaimsLaneByLane,
+        Self::AcceptsLostLeases,
+        Self::AcceptsExpiredLeases,
+        Self::EndsTwice,
+        Self::LosesResults,
+        Self::NeverRetries,
+        Self::OverwritesStart,
+        Self::KeepsOldPublicState,
+        Self::ForgetsCompletionEvents,
+        Self::RepeatsEvents,
+        Self::AnswersBusy,
+        Self::IgnoresLimits,
+        Self::NeverPromotes,
+        Self::NeverTrims,
+        Self::ForgetsPauses,
+        Self::RepeatsPages,
+        Self::DoesNotHaveProgress,
+    ];
+}
+
+pub(crate) struct BrokenBackend {
+    inner: Arc<dyn EngineBackend>,
+    fault: Fault,
+    calls: AtomicU32,
+    last: Mutex<Option<Handle>>,
+}
+
+impl BrokenBackend {
+    pub(crate) fn over(inner: Arc<dyn EngineBackend>, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { inner, fault, calls: AtomicU32::new(0), last: Mutex::new(None) })
+    }
+
+    pub(crate) fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    /// Every ninth call of a backend that answers busy.
+    fn busy(&self) -> Answer<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.has(Fault::AnswersBusy) && call.is_multiple_of(9) {
+            return Err(EngineError::Contention(ContentionKind::StoreBusy));
+        }
+        Ok(())
+    }
+
+    fn forgives(&self, error: &EngineError) -> bool {
+        match error {
+            EngineError::Contention(ContentionKind::LeaseConflict) => {
+                self.has(Fault::AcceptsLostLeases)
+            }
+            EngineError::State(StateKind::LeaseExpired) => self.has(Fault::AcceptsExpiredLeases),
+            EngineError::State(StateKind::AttemptAlreadyTerminal) => self.has(Fault::EndsTwice),
+            _ => false,
+        }
+    }
+}
+
+#[async_trait]
+impl EngineBackend for BrokenBackend {
+    async fn create_execution(
+        &self,
+        mut args: CreateExecutionArgs,
+    ) -> Answer<CreateExecutionResult> {
+        self.busy()?;
+        if self.has(Fault::LosesCreations) && self.calls.load(Ordering::SeqCst).is_multiple_of(5) {
+            let public_state = ff_core::state::PublicState::Waiting;
+            let execution_id = args.execution_id;
+            return Ok(CreateExecutionResult::Created { execution_id, public_state });
+        }
+        if self.has(Fault::ForgetsIdempotencyKeys) {
+            args.idempotency_key = None;
+        }
+        if self.has(Fault::IgnoresPriorities) {
+            args.priority = 0;
+        }
+        self.inner.create_execution(args).await
+    }
+
+    async fn create_executions(
+        &self,
+        batch: Vec<CreateExecutionArgs>,
+    ) -> Answer<Vec<CreateExecutionResult>> {
+        if !self.has(Fault::StoresHalfABatch) {
+            return self.inner.create_executions(batch).await;
+        }
+        let mut results = Vec::new();
+        for (index, args) in batch.into_iter().enumerate() {
+            let result = self.inner.create_execution(args).await;
+            let in_batch = |error| EngineError::BatchItem { index, source: Box::new(error) };
+            results.push(result.map_err(in_batch)?);
+        }
+        Ok(results)
+    }
+
+    async fn complete(&self, handle: &Handle, result: Option<Vec<u8>>) -> Answer<()> {
+        self.busy()?;
+        let result = result.filter(|_| !self.has(Fault::LosesResults));
+        match self.inner.complete(handle, result).await {
+            Err(error) if self.forgives(&error) => Ok(()),
+            answer => answer,
+        }
+    }
+
+    async fn complete_batch(&self, batch: Vec<Completion>) -> Answer<Vec<Answer<()>>> {
+        self.inner.complete_batch(batch).await
+    }
+
+    async fn fail(
+        &self,
+        handle: &Handle,
+        reason: FailureReason,
+        class: FailureClass,
+    ) -> Answer<FailOutcome> {
+        self.busy()?;
+        let class = if self.has(Fault::NeverRetries) { FailureClass::Permanent } else { class };
+        match self.inner.fail(handle, reason, class).await {
+            Err(error) if self.forgives(&error) => Ok(FailOutcome::TerminalFailed),
+            answer => answer,
+        }
+    }
+
+    async fn fail_batch(&self, batch: Vec<Failure>) -> Answer<Vec<Answer<FailOutcome>>> {
+        self.inner.fail_batch(batch).await
+    }
+
+    async fn describe_execution(&self, id: &ExecutionId) -> Answer<Option<ExecutionSnapshot>> {
+        let mut found = self.inner.describe_execution(id).await?;
+        if let Some(execution) = &mut found {
+            let attempt = execution.current_attempt.as_ref();
+            if self.has(Fault::OverwritesStart) {
+                execution.started_at = attempt.and_then(|attempt| attempt.started_at);
+            }
+            if self.has(Fault::KeepsOldPublicState) && attempt.is_none() {
+                execution.public_state = ff_core::state::PublicState::Waiting;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn list_attempts(&self, id: &ExecutionId) -> Answer<Vec<Attempt>> {
+        self.inner.list_attempts(id).await
+    }
+
+    async fn read_outcomes(&self, ids: &[ExecutionId]) -> Answer<Vec<Option<ExecutionOutcome>>> {
+        self.inner.read_outcomes(ids).await
+    }
+
+    async fn read_execution_context(&self, id: &ExecutionId) -> Answer<ExecutionContext> {
+        self.inner.read_execution_context(id).await
+    }
+
+    async fn list_executions(
+        &self,
+        filter: &ExecutionFilter,
+        mut after: Option<ExecutionsCursor>,
+        limit: u32,
+    ) -> Answer<ExecutionPage> {
+        if let Some(cursor) = after.as_mut().filter(|_| self.has(Fault::RepeatsPages)) {
+            cursor.execution_id = ExecutionId::from_parts(0, uuid::Uuid::nil());
+            self.busy()?;
+        }
+        self.inner.list_executions(filter, after, limit).await
+    }
+
+    async fn count_executions(&self, filter: &ExecutionFilter) -> Answer<Vec<ExecutionCount>> {
+        self.inner.count_executions(filter).await
+    }
+
+    async fn claim(
+        &self,
+        lane: &LaneId,
+        capabilities: &CapabilitySet,
+        mut policy: ClaimPolicy,
+    ) -> Answer<Option<Handle>> {
+        self.busy()?;
+        if self.has(Fault::NeverWaits) {
+            policy.max_wait = None;
+        }
+        let claimed = self.inner.claim(lane, capabilities, policy).await?;
+        if !self.has(Fault::SharesExecutions) {
+            return Ok(claimed);
+        }
+        let mut last = self.last.lock().unwrap();
+        match claimed {
+            Some(handle) => {
+                *last = Some(handle.clone());
+                Ok(Some(handle))
+            }
+            None => Ok(last.take()),
+        }
+    }
+
+    async fn claim_batch(&self, args: ClaimBatchArgs) -> Answer<Vec<ClaimedExecution>> {
+        if !self.has(Fault::ClaimsLaneByLane) {
+            return self.inner.claim_batch(args).await;
+        }
+        let mut claimed = Vec::new();
+        for lane in &args.lanes {
+            let mut one_lane = ClaimBatchArgs { lanes: vec![lane.clone()], ..args.clone() };
+            one_lane.max = args.max.saturating_sub(u32::try_from(claimed.len()).unwrap());
+            if one_lane.max > 0 {
+                claimed.extend(self.inner.claim_batch(one_lane).await?);
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn renew(&self, handle: &Handle) -> Answer<LeaseRenewal> {
+        self.busy()?;
+        match self.inner.renew(handle).await {
+            Err(error) if self.forgives(&error) => Ok(LeaseRenewal {
+                expires_at: self.inner.now().await?,
+                lease_epoch: handle.lease_epoch(),
+            }),
+            answer => answer,
+        }
+    }
+
+    async fn renew_batch(&self, handles: &[Handle]) -> Answer<Vec<Answer<LeaseRenewal>>> {
+        self.inner.renew_batch(handles).await
+    }
+
+    async fn progress(&self, handle: &Handle, progress: Value) -> Answer<()> {
+        if self.has(Fault::DoesNotHaveProgress) {
+            return Err(EngineError::Unavailable { op: "progress" });
+        }
+        self.inner.progress(handle, progress).await
+    }
+
+    async fn delay(&self, handle: &Handle, until: TimestampMs) -> Answer<()> {
+        self.inner.delay(handle, until).await
+    }
+
+    async fn reconcile(&self, task: ReconcileTask, limit: u32) -> Answer<ScanReport> {
+        let is_skipped = (self.has(Fault::NeverTrims) && task == ReconcileTask::TrimRetention)
+            || (self.has(Fault::NeverPromotes) && task == ReconcileTask::PromoteDue);
+        if is_skipped {
+            return Ok(ScanReport::default());
+        }
+        let limit = if self.has(Fault::IgnoresLimits) { RECONCILE_MAX_LIMIT } else { limit };
+        self.inner.reconcile(task, limit).await
+    }
+
+    async fn list_execution_events(&self, id: &ExecutionId) -> Answer<Vec<ExecutionEvent>> {
+        let mut events = self.inner.list_execution_events(id).await?;
+        if self.has(Fault::ForgetsCompletionEvents) {
+            events.retain(|event| event.stream != EventStream::Completion);
+        }
+        if self.has(Fault::RepeatsEvents) {
+            events.extend(events.last().cloned());
+        }
+        Ok(events)
+    }
+
+    async fn list_lanes(&self) -> Answer<Vec<LaneInfo>> {
+        self.inner.list_lanes().await
+    }
+
+    async fn pause_lane(&self, lane: &LaneId) -> Answer<()> {
+        if self.has(Fault::ForgetsPauses) {
+            return Ok(());
+        }
+        self.inner.pause_lane(lane).await
+    }
+
+    async fn resume_lane(&self, lane: &LaneId) -> Answer<()> {
+        self.inner.resume_lane(lane).await
+    }
+
+    async fn set_retention(
+        &self,
+        namespace: &Namespace,
+        retention: Option<Duration>,
+    ) -> Answer<()> {
+        self.inner.set_retention(namespace, retention).await
+    }
+
+    async fn ping(&self) -> Answer<()> {
+        self.inner.ping().await
+    }
+
+    async fn now(&self) -> Answer<TimestampMs> {
+        self.inner.now().await
+    }
+
+    async fn prepare(&self) -> Answer<()> {
+        self.inner.prepare().await
+    }
+
+    async fn shutdown(&self) -> Answer<()> {
+        self.inner.shutdown().await
+    }
+
+    fn partition_config(&self) -> PartitionConfig {
+        self.inner.partition_config()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn backend_label(&self) -> &'static str {
+        self.inner.backend_label()
+    }
+}
