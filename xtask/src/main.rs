@@ -1,3 +1,48 @@
-//! Skeleton.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy` and `conformance`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
-fn main() {}
+mod ci;
+mod conformance;
+mod rules_page;
+mod shell;
+mod source;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use shell::Outcome;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test                    run every test and close with `N passed, N failed, N skipped`
+  ci                      run what CI runs: fmt, clippy, doc, tidy, conformance --check, test
+  tidy                    check what a compiler cannot
+  conformance [--check]   run the suite on every backend and write docs/conformance.md;
+                          with --check, fail when the page on disk differs";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            if !problem.is::<shell::Told>() {
+                eprintln!("xtask: {problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Outcome<()> {
+    match args {
+        ["test"] => test::run(&[]),
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["conformance"] => conformance::run(conformance::Page::Write),
+        ["conformance", "--check"] => conformance::run(conformance::Page::Check),
+        _ => Err(USAGE.into()),
+    }
+}

@@ -97,8 +97,10 @@ async fn open_writer(
 
 async fn try_open_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let mut writer = options.connect().await?;
-    // A first write that changes nothing shows a read-only disk now and not at the first operation.
-    let probe = writer.begin_with("BEGIN IMMEDIATE").await?;
+    // A first write that is taken back shows a read-only file now and not at the first operation;
+    // `BEGIN IMMEDIATE` alone succeeds on one.
+    let mut probe = writer.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::query("CREATE TABLE ff_write_probe (x)").execute(&mut *probe).await?;
     probe.rollback().await?;
     Ok(writer)
 }

@@ -4,7 +4,7 @@ use ff_core::backend::{CapabilitySet, Handle};
 use ff_core::types::ExecutionId;
 
 use crate::cases::at_once;
-use crate::cx::{Cx, LEASE_TTL, batch_of, lane, worker};
+use crate::cx::{Cx, ENOUGH, LEASE_TTL, batch_of, lane, worker};
 
 async fn given_queue(cx: &Cx, length: usize) -> BTreeSet<ExecutionId> {
     let args: Vec<_> = (0..length).map(|_| cx.args()).collect();
@@ -28,13 +28,14 @@ pub(crate) async fn concurrent_claimers_never_share(cx: Cx) {
     let claimed = at_once(8, &cx.backend, |backend, number| async move {
         let offered = CapabilitySet::default();
         let mut claimed = Vec::new();
-        loop {
+        while claimed.len() < ENOUGH {
             let policy = worker(&format!("worker-{number}"));
             match backend.claim(&lane(), &offered, policy).await.unwrap() {
                 Some(handle) => claimed.push(handle),
-                None => return claimed,
+                None => break,
             }
         }
+        claimed
     })
     .await;
 
@@ -47,13 +48,14 @@ pub(crate) async fn concurrent_batches_never_share(cx: Cx) {
 
     let claimed = at_once(8, &cx.backend, |backend, _| async move {
         let mut claimed = Vec::new();
-        loop {
+        while claimed.len() < ENOUGH {
             let batch = backend.claim_batch(batch_of(9)).await.unwrap();
             if batch.is_empty() {
-                return claimed;
+                break;
             }
             claimed.extend(batch.into_iter().map(|one| one.handle));
         }
+        claimed
     })
     .await;
 
@@ -75,6 +77,7 @@ pub(crate) async fn two_processes_never_share(cx: Cx) {
             {
                 backend.complete(&handle, None).await.unwrap();
                 claimed.push(handle);
+                assert!(claimed.len() < ENOUGH, "there is no end of work");
             }
             claimed
         }

@@ -140,7 +140,7 @@ fn a_handle_of_another_lease_conflicts_whatever_is_stored() {
     }
 }
 
-/// SAFE-6: an open attempt that is no longer the current one holds nothing.
+/// SAFE-6: an open attempt that another has followed holds nothing.
 #[test]
 fn an_open_attempt_that_was_passed_by_conflicts() {
     let (mut execution, handle) = (claimed(), first_handle());

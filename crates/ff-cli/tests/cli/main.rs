@@ -1,0 +1,12 @@
+//! The `ff` command as a user runs it: real processes, real files, real kills.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod checksum;
+mod look;
+mod workbench;
+
+#[cfg(unix)]
+mod kill;
+#[cfg(unix)]
+mod permission;

@@ -1,0 +1,148 @@
+//! A directory of its own for a test, and the command run in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use flowfabric::core::contracts::{EventStream, ExecutionFilter};
+use flowfabric::core::engine_backend::EngineBackend;
+use flowfabric::core::execution::Execution;
+use flowfabric::core::state::{AttemptOutcome, PublicState};
+use flowfabric::sqlite::SqliteBackend;
+use serde_json::Value;
+use sqlx::Row;
+use tempfile::TempDir;
+
+pub(crate) struct Workbench {
+    directory: TempDir,
+}
+
+/// What is kept of the files' executions.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) states: BTreeMap<String, usize>,
+    /// Attempts of all executions.
+    pub(crate) attempts: usize,
+}
+
+impl Workbench {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Makes `tree/` with this many small files.
+    pub(crate) fn with_files(files: usize) -> Self {
+        let bench = Self::new();
+        for number in 0..files {
+            let name = format!("tree/{}/{number}", number % 10);
+            bench
+                .write(Path::new(&name), format!("content {number}").repeat(number % 7).as_bytes());
+        }
+        bench
+    }
+
+    pub(crate) fn write(&self, name: &Path, content: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ff"));
+        command.args(arguments).current_dir(self.path()).env_remove("RUST_LOG");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn ff(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.ff(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Executions in a state, as the command tells it.
+    pub(crate) fn count(&self, state: &str) -> u64 {
+        let stats = self.json(&["stats"]);
+        let counts = stats["counts"].as_array().unwrap();
+        let counts = counts.iter().filter(|count| count["public_state"] == state);
+        counts.map(|count| count["count"].as_u64().unwrap()).sum()
+    }
+
+    pub(crate) fn sums(&self) -> Vec<u8> {
+        fs::read(self.path().join("SHA256SUMS")).unwrap()
+    }
+
+    /// Whether coreutils' own program accepts the list.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn assert_sums_check(&self) {
+        let check = Command::new("sha256sum")
+            .args(["--check", "--strict", "--quiet", "SHA256SUMS"])
+            .current_dir(self.path())
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{}{}", text(&check.stdout), text(&check.stderr));
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn assert_sums_check(&self) {
+        assert!(!self.sums().is_empty());
+    }
+
+    /// Looks into the store, and asserts what holds after any crash: the file is whole, and an
+    /// execution that completed has one success, as its last attempt, and one completion event.
+    pub(crate) async fn kept(&self) -> Kept {
+        let path = self.path().join("flowfabric.db");
+        let backend = SqliteBackend::new(path.to_str().unwrap()).await.unwrap();
+        let check = sqlx::query("PRAGMA integrity_check");
+        let check = check.fetch_one(backend.pool_for_test()).await.unwrap();
+        assert_eq!(check.get::<String, _>(0), "ok");
+        let mut kept = Kept { states: BTreeMap::new(), attempts: 0 };
+        let (filter, mut after) = (ExecutionFilter::default(), None);
+        loop {
+            let page = backend.list_executions(&filter, after, 1_000).await.unwrap();
+            for execution in &page.executions {
+                kept.attempts += assert_sound(&backend, execution).await;
+                *kept.states.entry(execution.public_state.to_string()).or_default() += 1;
+            }
+            after = page.cursor;
+            if after.is_none() {
+                return kept;
+            }
+        }
+    }
+}
+
+async fn assert_sound(backend: &SqliteBackend, execution: &Execution) -> usize {
+    let id = &execution.execution_id;
+    let attempts = backend.list_attempts(id).await.unwrap();
+    let events = backend.list_execution_events(id).await.unwrap();
+    let completions = events.iter().filter(|event| event.stream == EventStream::Completion);
+    assert_eq!(completions.count(), usize::from(execution.is_finished()), "{id}");
+    let successes =
+        attempts.iter().filter(|attempt| attempt.outcome == Some(AttemptOutcome::Success));
+    let completed = execution.public_state == PublicState::Completed;
+    assert_eq!(successes.count(), usize::from(completed), "{id}");
+    if completed {
+        let last = attempts.last().unwrap();
+        assert_eq!(last.outcome, Some(AttemptOutcome::Success), "{id} ran again");
+    }
+    attempts.len()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
