@@ -1,17 +1,29 @@
 //! Brings the schema up to this program's, on open.
 
 use ff_core::engine_error::{EngineError, OpenKind};
-use sqlx::Connection;
 use sqlx::SqliteConnection;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Connection, SqlStr};
 
 use crate::{LABEL, error};
 
-static MIGRATIONS: Migrator = Migrator {
-    // The database is the user's, and the user's own migrations may have the driver's usual table.
-    table_name: std::borrow::Cow::Borrowed("ff_migration_annotation"),
-    ..sqlx::migrate!("./migrations")
-};
+/// The files of `migrations/`. Listed by hand: the driver's macro that reads the folder would compile
+/// SQLite a second time.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "schema", include_str!("../migrations/0001_schema.sql"))];
+
+/// The database is the user's, and the user's own migrations may have the driver's usual table.
+const TABLE: &str = "ff_migration_annotation";
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.map(|(version, description, sql)| {
+        let sql = SqlStr::from_static(sql);
+        Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.to_vec());
+    migrator.dangerous_set_table_name(TABLE);
+    migrator
+}
 
 /// Why the schema could not be brought up to this program's.
 pub(crate) enum Failure {
@@ -23,7 +35,7 @@ pub(crate) enum Failure {
 /// others find it done.
 pub(crate) async fn run(conn: &mut SqliteConnection) -> Result<(), Failure> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Driver)?;
-    MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;
+    migrator().run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;
     tx.commit().await.map_err(Failure::Driver)
 }
 
@@ -53,4 +65,23 @@ fn from_migrate(error: MigrateError) -> Failure {
         }
     };
     Failure::Schema(EngineError::Open { kind, detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATIONS;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_file_of_the_folder_is_listed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let listed = MIGRATIONS.map(|(version, name, _)| format!("{version:04}_{name}.sql"));
+        assert_eq!(files, listed);
+    }
 }

@@ -26,7 +26,7 @@ pub struct Case {
 }
 
 /// A case that runs for longer than this is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 impl Case {
     /// `area::name`.
