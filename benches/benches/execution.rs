@@ -1,11 +1,7 @@
 //! `create` and `lifecycle`: executions a second, every one durable (`synchronous=FULL`).
 //!
 //! The time is that of one execution. Compare figures of one run only: disks and neighbours differ.
-#![expect(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a bench fails by panicking and is no library"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::time::{Duration, Instant};
 
