@@ -93,7 +93,8 @@ pub(crate) async fn ping(backend: &SqliteBackend) -> Result<(), EngineError> {
 
 /// See [`ff_core::engine_backend::EngineBackend::shutdown`].
 pub(crate) async fn shutdown(backend: &SqliteBackend) -> Result<(), EngineError> {
-    backend.writer.stop().await;
+    // The writer last: SQLite folds the log into the file when the last connection that may write goes.
     backend.close_pools().await;
+    backend.writer.stop().await;
     Ok(())
 }

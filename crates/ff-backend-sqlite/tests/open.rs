@@ -125,6 +125,16 @@ async fn a_store_that_stays_locked_is_busy_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_shutdown_leaves_one_file() {
+    let opened = open().await;
+    opened.backend.create_execution(args()).await.unwrap();
+    opened.backend.ping().await.unwrap();
+    opened.backend.shutdown().await.unwrap();
+    let directory = opened.path.parent().unwrap();
+    assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
+}
+
+#[tokio::test]
 async fn after_shutdown_calls_are_refused() {
     let opened = open().await;
     opened.backend.shutdown().await.unwrap();

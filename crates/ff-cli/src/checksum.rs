@@ -87,6 +87,7 @@ pub(crate) async fn run(
         () = interrupted() => {
             stop.cancel();
             let _ = working.await;
+            client.backend().shutdown().await?;
             output.note("interrupted; run the same command again to go on where it was");
             return Ok(ExitCode::from(INTERRUPTED));
         }

@@ -1,14 +1,15 @@
 //! A progress bar, or plain lines where there is no terminal.
 
+use std::fmt;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-const BAR: &str = "{bar:30} {human_pos}/{human_len} files  {per_sec}  {eta} left";
+const BAR: &str = "{bar:30} {human_pos}/{human_len} files  {rate}  {eta} left";
 
 /// Shows how far the command is, on standard error.
 pub(super) struct Progress {
@@ -24,7 +25,7 @@ impl Progress {
             if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(files as u64), target);
         if let Ok(style) = ProgressStyle::with_template(BAR) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", write_rate));
         }
         Self { bar, last_line: (!is_terminal).then(Instant::now) }
     }
@@ -52,4 +53,9 @@ impl Progress {
         let seconds = if rate > 0.0 { format!("{:.0} s", left / rate) } else { "?".to_owned() };
         let _ = writeln!(stderr(), "{finished}/{files} files  {rate:.0}/s  {seconds} left");
     }
+}
+
+fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // A bar that cannot be drawn is not worth an error.
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
