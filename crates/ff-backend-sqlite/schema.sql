@@ -11,6 +11,8 @@ CREATE TABLE ff_attempt (
     outcome TEXT,
     error TEXT,
     progress TEXT,
+    CHECK (partition_key BETWEEN 0 AND 32767),
+    CHECK (length(execution_id) = 16),
     PRIMARY KEY (partition_key, execution_id, attempt_index)
 ) STRICT, WITHOUT ROWID;
 
@@ -29,6 +31,9 @@ CREATE TABLE ff_cancel_backlog_member (
     execution_id BLOB NOT NULL,
     PRIMARY KEY (partition_key, flow_id, execution_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ff_cancel_backlog_member_execution
+    ON ff_cancel_backlog_member (execution_id, partition_key);
 
 CREATE TABLE ff_completion_event (
     event_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -98,11 +103,18 @@ CREATE TABLE ff_exec_core (
     retry_count INTEGER NOT NULL DEFAULT 0,
     reclaim_count INTEGER NOT NULL DEFAULT 0,
     raw_fields TEXT NOT NULL DEFAULT '{}',
+    -- The required capabilities as one value, which parts a lane into queues, so that a claim passes by
+    -- whatever its worker cannot take without reading it. Empty in rows that do not say; what a row
+    -- requires is in ff_execution_capabilities either way.
+    required_set TEXT NOT NULL DEFAULT '',
+    CHECK (partition_key BETWEEN 0 AND 32767),
+    CHECK (length(execution_id) = 16),
     PRIMARY KEY (partition_key, execution_id)
 ) STRICT;
 
-CREATE INDEX ff_exec_core_claimable
-    ON ff_exec_core (lane_id, priority DESC, created_at_ms, execution_id, partition_key)
+CREATE INDEX ff_exec_core_claimable ON ff_exec_core (
+    lane_id, required_set, priority DESC, created_at_ms, execution_id, partition_key
+)
     WHERE lifecycle_phase IN ('submitted', 'runnable') AND eligibility_state = 'eligible_now';
 
 CREATE INDEX ff_exec_core_deadline

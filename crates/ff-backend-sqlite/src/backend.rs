@@ -19,7 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use crate::config::SqliteConfig;
 use crate::location::Location;
 use crate::notify::WakeUps;
-use crate::writer::Writer;
+use crate::writer::{Surroundings, Writer};
 use crate::{LABEL, admin, claim, event, execution, lease, pool, timer};
 
 /// Durable executions in a SQLite database inside the process.
@@ -66,8 +66,13 @@ impl SqliteBackend {
         let location = Location::parse(url)?;
         let connections = pool::open(&location, &config).await?;
         let wake_ups = WakeUps::default();
-        let writer =
-            Writer::start(connections.writer, wake_ups.clone(), config.instance_tag_path())?;
+        let surroundings = Surroundings {
+            wake_ups: wake_ups.clone(),
+            clock: Arc::clone(&config.clock),
+            instance_tag_path: config.instance_tag_path(),
+            patience: config.busy_timeout,
+        };
+        let writer = Writer::start(connections.writer, surroundings)?;
         Ok(Arc::new(Self {
             config,
             writer,
@@ -81,8 +86,8 @@ impl SqliteBackend {
     /// Creates an execution inside the caller's own transaction: it is there if and only if the caller
     /// commits (EXEC-5). Workers of this process notice it at their next poll, within 100 ms.
     ///
-    /// Begin the transaction with `BEGIN IMMEDIATE` when it reads before it writes, or SQLite may
-    /// refuse the write.
+    /// Begin the transaction by the driver's `begin` or `begin_with`, not by a statement, so that it knows
+    /// of it; and with `BEGIN IMMEDIATE` when it reads before it writes, or SQLite may refuse the write.
     ///
     /// # Errors
     /// As [`EngineBackend::create_execution`]; the caller's transaction stays usable.

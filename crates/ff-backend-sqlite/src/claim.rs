@@ -2,36 +2,34 @@
 
 use std::time::Duration;
 
-use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle, HandleLease};
+use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle};
 use ff_core::contracts::{ClaimBatchArgs, ClaimedExecution, ExecutionContext};
-use ff_core::decision::Event;
 use ff_core::engine_error::EngineError;
-use ff_core::rules::claim::handle_kind;
+use ff_core::execution::Execution;
+use ff_core::rules::claim as rule;
 use ff_core::rules::input;
-use ff_core::state::LeaseEventType;
-use ff_core::types::{AttemptIndex, ExecutionId, LaneId, LeaseEpoch, TimestampMs};
-use ff_sql::document::{AttemptDocument, EventDocuments, to_parameter};
-use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use ff_core::types::{LaneId, TimestampMs};
+use ff_sql::document::to_parameter;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 use tokio::time::sleep;
+use uuid::Uuid;
 
-use crate::error::{from_sqlx, unexpected};
-use crate::tx::Tx;
+use crate::error::from_sqlx;
+use crate::tx::{Changes, Tx};
 use crate::{LABEL, SqliteBackend, rows};
 
-const PEEK: &str = include_str!("../sql/claim/peek.sql");
-const CLAIM: &str = include_str!("../sql/claim/claim.sql");
-const GRANT: &str = include_str!("../sql/claim/grant.sql");
+const PICK: &str = include_str!("../sql/claim/pick.sql");
 
 /// How long a waiting claim goes without looking for what other processes, and time, have brought.
 const POLL: Duration = Duration::from_millis(100);
+/// Corrupt executions that one claim passes by at most.
+const PASSED_BY_MAX: usize = 1_000;
 
-/// An execution that a claim has picked.
-struct Picked {
-    execution_id: ExecutionId,
+/// An execution that can be claimed, with what its handler needs.
+struct Candidate {
+    execution: Execution,
     context: ExecutionContext,
-    attempt_index: AttemptIndex,
-    position: (i64, i64),
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::claim`].
@@ -76,127 +74,86 @@ async fn try_claim(
     backend: &SqliteBackend,
     args: &ClaimBatchArgs,
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
-    let now = backend.config.clock.now();
-    let row = pick(PEEK, args, now, &[])?.fetch_one(&backend.readers).await.map_err(from_sqlx)?;
-    if !rows::get::<bool>(&row, "found")? {
+    let one = ClaimBatchArgs { max: 1, ..args.clone() };
+    let mut reader = backend.readers.acquire().await.map_err(from_sqlx)?;
+    if pick(&mut reader, &one, backend.config.clock.now()).await?.is_empty() {
         return Ok(Vec::new());
     }
+    drop(reader);
     let args = args.clone();
-    backend.writer.run_while_awaited(async move |tx| claim_in(tx, &args, now).await).await
+    backend.writer.run_while_awaited(async move |tx| claim_in(tx, &args).await).await
 }
 
+/// Load, ask the rule for each, store.
 async fn claim_in(
     tx: &mut Tx<'_>,
     args: &ClaimBatchArgs,
-    now: TimestampMs,
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
-    let mut passed_by = Vec::new();
-    loop {
-        let rows =
-            pick(CLAIM, args, now, &passed_by)?.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
-        let mut picked = Vec::with_capacity(rows.len());
-        let passed_by_before = passed_by.len();
-        for row in &rows {
-            match read(row) {
-                Ok(execution) => picked.push(execution),
-                Err(error) => {
-                    tracing::error!(%error, "a claim passes a corrupt execution by");
-                    passed_by.push(rows::key(row)?.execution_id);
-                }
-            }
-        }
-        if passed_by.len() == passed_by_before {
-            picked.sort_by_key(Picked::queue_position);
-            return grant(tx, picked, &args.policy, now).await;
-        }
-        tx.restart_operation().await?;
+    let now = tx.now();
+    let mut changes = Changes::default();
+    let mut claimed = Vec::new();
+    for candidate in pick(tx.conn(), args, now).await? {
+        let lease = changes.take(rule::grant(&candidate.execution, &args.policy, now)?);
+        let handle = Handle::mint(LABEL, candidate.execution.execution_id, lease);
+        claimed.push(ClaimedExecution::new(handle, candidate.context));
     }
-}
-
-fn pick(
-    statement: &'static str,
-    args: &ClaimBatchArgs,
-    now: TimestampMs,
-    passed_by: &[uuid::Uuid],
-) -> Result<Query<'static, Sqlite, SqliteArguments>, EngineError> {
-    Ok(sqlx::query(statement)
-        .bind(to_parameter(&args.lanes)?)
-        .bind(to_parameter(&args.capabilities)?)
-        .bind(now.0)
-        .bind(to_parameter(&passed_by)?)
-        .bind(i64::from(args.max)))
-}
-
-fn read(row: &SqliteRow) -> Result<Picked, EngineError> {
-    let context = rows::context(row)?;
-    let execution_id = context.key.execution_id()?;
-    let stored: i64 = rows::get(row, "attempt_index")?;
-    let attempt_index = u32::try_from(stored).map(AttemptIndex).map_err(|_| {
-        EngineError::corruption("ff_exec_core", "attempt_index", &execution_id, stored)
-    })?;
-    let priority: i64 = rows::get(row, "priority")?;
-    let position = (priority.saturating_neg(), rows::get(row, "created_at_ms")?);
-    Ok(Picked { execution_id, context: context.into_context()?, attempt_index, position })
-}
-
-impl Picked {
-    /// The order of the index that the claim reads, which `RETURNING` does not keep.
-    fn queue_position(&self) -> (i64, i64, uuid::Uuid, u16) {
-        let id = &self.execution_id;
-        (self.position.0, self.position.1, id.uuid(), id.partition())
-    }
-}
-
-async fn grant(
-    tx: &mut Tx<'_>,
-    picked: Vec<Picked>,
-    policy: &ClaimPolicy,
-    now: TimestampMs,
-) -> Result<Vec<ClaimedExecution>, EngineError> {
-    if picked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let leases: Vec<_> = picked
-        .iter()
-        .map(|execution| {
-            AttemptDocument::leased(&execution.execution_id, execution.attempt_index, policy, now)
-        })
-        .collect();
-    let rows = sqlx::query(GRANT)
-        .bind(to_parameter(&leases)?)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(from_sqlx)?;
-    let epochs = rows::by_key(&rows, |row| rows::get::<i64>(row, "lease_epoch"))?;
-    let mut events = EventDocuments::default();
-    let acquired = [Event::lease(now, LeaseEventType::Acquired)];
-    let mut claimed = Vec::with_capacity(picked.len());
-    for execution in picked {
-        events.extend(&execution.execution_id, &acquired);
-        let epoch = epochs.get(&execution.execution_id).copied();
-        claimed.push(execution.into_claimed(epoch, policy)?);
-    }
-    tx.append(&events).await?;
+    tx.store(changes).await?;
     Ok(claimed)
 }
 
-impl Picked {
-    fn into_claimed(
-        self,
-        epoch: Option<i64>,
-        policy: &ClaimPolicy,
-    ) -> Result<ClaimedExecution, EngineError> {
-        let epoch = epoch.ok_or_else(|| unexpected("a lease without an epoch"))?;
-        let lease_epoch = u64::try_from(epoch).map(LeaseEpoch).map_err(|_| {
-            EngineError::corruption("ff_attempt", "lease_epoch", &self.execution_id, epoch)
-        })?;
-        let lease = HandleLease {
-            attempt_index: self.attempt_index,
-            lease_epoch,
-            worker_instance_id: policy.worker_instance_id.clone(),
-            lease_ttl_ms: policy.lease_ttl_ms,
-            kind: handle_kind(self.attempt_index, lease_epoch),
-        };
-        Ok(ClaimedExecution::new(Handle::mint(LABEL, self.execution_id, lease), self.context))
+/// Reads the next executions that can be claimed, in their order, and passes corrupt ones by.
+async fn pick(
+    conn: &mut SqliteConnection,
+    args: &ClaimBatchArgs,
+    now: TimestampMs,
+) -> Result<Vec<Candidate>, EngineError> {
+    let wanted = args.max as usize;
+    let mut picked = Vec::with_capacity(wanted);
+    let mut seen: Vec<Uuid> = Vec::new();
+    let mut passed_by = 0;
+    loop {
+        // As many again as were passed by: the reads stay few however many those are.
+        let limit = wanted - picked.len() + passed_by;
+        let found = pick_rows(conn, args, now, (&seen, limit)).await?;
+        for row in &found {
+            let key = rows::key(row)?;
+            match read(row) {
+                Ok(candidate) => picked.push(candidate),
+                Err(error) => {
+                    tracing::debug!(%error, "a claim passes a corrupt execution by");
+                    passed_by += 1;
+                }
+            }
+            seen.push(key.execution_id);
+        }
+        if picked.len() >= wanted || found.len() < limit || passed_by > PASSED_BY_MAX {
+            picked.truncate(wanted);
+            picked.sort_by_key(|candidate| rule::queue_position(&candidate.execution));
+            return Ok(picked);
+        }
     }
+}
+
+async fn pick_rows(
+    conn: &mut SqliteConnection,
+    args: &ClaimBatchArgs,
+    now: TimestampMs,
+    (seen, limit): (&[Uuid], usize),
+) -> Result<Vec<SqliteRow>, EngineError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    sqlx::query(PICK)
+        .bind(to_parameter(&args.lanes)?)
+        .bind(to_parameter(&args.capabilities)?)
+        .bind(now.0)
+        .bind(to_parameter(&seen)?)
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+        .map_err(from_sqlx)
+}
+
+fn read(row: &SqliteRow) -> Result<Candidate, EngineError> {
+    let (execution, _) = rows::execution(row)?;
+    let context = rows::context(row)?.into_context()?;
+    Ok(Candidate { execution, context })
 }

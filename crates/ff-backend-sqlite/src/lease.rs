@@ -28,12 +28,11 @@ pub(crate) async fn renew_batch(
     backend: &SqliteBackend,
     handles: &[Handle],
 ) -> Answer<Vec<Answer<LeaseRenewal>>> {
-    let now = backend.config.clock.now();
     let ours: Vec<Handle> =
         handles.iter().filter(|handle| handle.check_backend(LABEL).is_ok()).cloned().collect();
     let mut renewed = Vec::new().into_iter();
     if !ours.is_empty() {
-        let answers = backend.writer.run(async move |tx| renew_all(tx, &ours, now).await).await?;
+        let answers = backend.writer.run(async move |tx| renew_all(tx, &ours).await).await?;
         renewed = answers.into_iter();
     }
     let answers = handles.iter().map(|handle| {
@@ -43,11 +42,8 @@ pub(crate) async fn renew_batch(
     Ok(answers.collect())
 }
 
-async fn renew_all(
-    tx: &mut Tx<'_>,
-    handles: &[Handle],
-    now: TimestampMs,
-) -> Answer<Vec<Answer<LeaseRenewal>>> {
+async fn renew_all(tx: &mut Tx<'_>, handles: &[Handle]) -> Answer<Vec<Answer<LeaseRenewal>>> {
+    let now = tx.now();
     let documents: Vec<_> = handles.iter().map(|handle| HandleDocument::new(handle, now)).collect();
     let rows = sqlx::query(RENEW)
         .bind(to_parameter(&documents)?)
@@ -77,7 +73,7 @@ async fn renew_all(
             Ok(changes.take(rule::renew(held)?))
         }));
     }
-    tx.store(changes, now).await?;
+    tx.store(changes).await?;
     Ok(answers)
 }
 
@@ -107,17 +103,18 @@ async fn decide(
     rule: impl FnOnce(Held<'_>) -> Answer<Decision<()>> + Send + 'static,
 ) -> Answer<()> {
     handle.check_backend(LABEL)?;
-    let (handle, now) = (handle.clone(), backend.config.clock.now());
+    let handle = handle.clone();
     backend
         .writer
         .run(async move |tx| {
             let loaded = tx.load(&[KeyDocument::of_handle(&handle)]).await?.pop();
             let loaded = loaded.unwrap_or_else(|| Err(EngineError::execution_not_found()))?;
             let attempt = loaded.attempt.as_ref();
+            let now = tx.now();
             let held = Held { execution: &loaded.execution, attempt, handle: &handle, now };
             let mut changes = Changes::default();
             changes.take(rule(held)?);
-            tx.store(changes, now).await
+            tx.store(changes).await
         })
         .await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ff_core::contracts::{ReconcileTask, ScanReport};
+use ff_core::contracts::{RECONCILE_MAX_LIMIT, ReconcileTask, ScanReport};
 use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
 use ff_core::execution::Execution;
@@ -23,6 +23,9 @@ const FIND_TIMED_OUT: &str = include_str!("../sql/timer/find_timed_out.sql");
 const FIND_PAST_DEADLINE: &str = include_str!("../sql/timer/find_past_deadline.sql");
 const FIND_PAST_RETENTION: &str = include_str!("../sql/timer/find_past_retention.sql");
 const TRIM: &str = include_str!("../sql/timer/trim.sql");
+
+/// Executions that one call passes by at most, because they are corrupt.
+const PASSED_BY_MAX: usize = RECONCILE_MAX_LIMIT as usize;
 
 /// A task that moves executions on: what finds them, and what decides.
 #[derive(Clone, Copy)]
@@ -52,19 +55,15 @@ pub(crate) async fn reconcile(
         ReconcileTask::TrimRetention => return trim_retention(backend, limit).await,
         _ => return Err(EngineError::Unavailable { op: "this reconcile task" }),
     };
-    let now = backend.config.clock.now();
-    if is_idle(backend, sweep.find, now).await? {
+    if is_idle(backend, sweep.find).await? {
         return Ok(ScanReport::default());
     }
-    backend.writer.run(async move |tx| sweep_in(tx, sweep, now, limit).await).await
+    backend.writer.run(async move |tx| sweep_in(tx, sweep, limit).await).await
 }
 
 /// Looks before it writes, so that an idle supervisor takes no lock.
-async fn is_idle(
-    backend: &SqliteBackend,
-    statement: &'static str,
-    now: TimestampMs,
-) -> Result<bool, EngineError> {
+async fn is_idle(backend: &SqliteBackend, statement: &'static str) -> Result<bool, EngineError> {
+    let now = backend.config.clock.now();
     let found = find(statement, now, &[], 1)?.fetch_optional(&backend.readers).await;
     Ok(found.map_err(from_sqlx)?.is_none())
 }
@@ -73,55 +72,74 @@ fn find(
     statement: &'static str,
     now: TimestampMs,
     passed_by: &[Uuid],
-    limit: u32,
+    limit: usize,
 ) -> Result<Query<'static, Sqlite, SqliteArguments>, EngineError> {
-    let passed_by = to_parameter(&passed_by)?;
-    Ok(sqlx::query(statement).bind(now.0).bind(passed_by).bind(i64::from(limit)))
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(sqlx::query(statement).bind(now.0).bind(to_parameter(&passed_by)?).bind(limit))
 }
 
-async fn sweep_in(
-    tx: &mut Tx<'_>,
-    sweep: Sweep,
-    now: TimestampMs,
-    limit: u32,
-) -> Result<ScanReport, EngineError> {
-    let mut report = ScanReport::default();
-    let mut passed_by = Vec::new();
-    while report.processed < limit && report.errors <= limit {
-        let rest = limit - report.processed;
-        let found = find(sweep.find, now, &passed_by, rest)?.fetch_all(tx.conn()).await;
+/// What one call of a task has done so far, and what it has passed by.
+struct Scan {
+    limit: usize,
+    report: ScanReport,
+    passed_by: Vec<Uuid>,
+}
+
+impl Scan {
+    fn new(limit: u32) -> Self {
+        Self { limit: limit as usize, report: ScanReport::default(), passed_by: Vec::new() }
+    }
+
+    /// Rows to look at next; none when enough was done. As many again as were passed by: the looks stay
+    /// few however many those are, and what is corrupt does not hold up the rest.
+    fn next_look(&self) -> usize {
+        let rest = self.limit.saturating_sub(self.report.processed as usize);
+        let is_over = rest == 0 || self.passed_by.len() > PASSED_BY_MAX;
+        if is_over { 0 } else { rest.max(self.passed_by.len()) }
+    }
+
+    fn note_processed(&mut self) {
+        self.report.processed = self.report.processed.saturating_add(1);
+    }
+
+    fn note_corrupt(&mut self, id: &ExecutionId, error: &EngineError) {
+        tracing::error!(%error, "a sweep passes a corrupt execution by");
+        self.report.errors = self.report.errors.saturating_add(1);
+        self.passed_by.push(id.uuid());
+    }
+
+    fn note_not_due(&mut self, id: &ExecutionId) {
+        self.passed_by.push(id.uuid());
+    }
+}
+
+async fn sweep_in(tx: &mut Tx<'_>, sweep: Sweep, limit: u32) -> Result<ScanReport, EngineError> {
+    let now = tx.now();
+    let mut scan = Scan::new(limit);
+    while let look @ 1.. = scan.next_look() {
+        let found = find(sweep.find, now, &scan.passed_by, look)?.fetch_all(tx.conn()).await;
         let ids = read_ids(&found.map_err(from_sqlx)?)?;
-        if ids.is_empty() {
-            break;
-        }
         let keys: Vec<_> = ids.iter().map(KeyDocument::new).collect();
         let mut changes = Changes::default();
         for (id, loaded) in ids.iter().zip(tx.load(&keys).await?) {
-            match loaded {
-                Ok(loaded) => match (sweep.rule)(&loaded.execution, now) {
-                    Some(decision) => {
-                        changes.take(decision);
-                        report.processed += 1;
-                    }
-                    None => passed_by.push(id.uuid()),
-                },
-                Err(error) => pass_by(&mut report, &mut passed_by, id, &error),
+            if scan.report.processed == limit {
+                break;
+            }
+            match loaded.map(|loaded| (sweep.rule)(&loaded.execution, now)) {
+                Ok(Some(decision)) => {
+                    changes.take(decision);
+                    scan.note_processed();
+                }
+                Ok(None) => scan.note_not_due(id),
+                Err(error) => scan.note_corrupt(id, &error),
             }
         }
-        tx.store(changes, now).await?;
+        tx.store(changes).await?;
+        if ids.len() < look {
+            break;
+        }
     }
-    Ok(report)
-}
-
-fn pass_by(
-    report: &mut ScanReport,
-    passed_by: &mut Vec<Uuid>,
-    id: &ExecutionId,
-    error: &EngineError,
-) {
-    tracing::error!(%error, "a sweep passes a corrupt execution by");
-    report.errors += 1;
-    passed_by.push(id.uuid());
+    Ok(scan.report)
 }
 
 fn read_ids(found: &[SqliteRow]) -> Result<Vec<ExecutionId>, EngineError> {
@@ -129,43 +147,54 @@ fn read_ids(found: &[SqliteRow]) -> Result<Vec<ExecutionId>, EngineError> {
 }
 
 async fn trim_retention(backend: &SqliteBackend, limit: u32) -> Result<ScanReport, EngineError> {
-    let now = backend.config.clock.now();
-    if is_idle(backend, FIND_PAST_RETENTION, now).await? {
+    if is_idle(backend, FIND_PAST_RETENTION).await? {
         return Ok(ScanReport::default());
     }
-    backend.writer.run(async move |tx| trim_in(tx, now, limit).await).await
+    backend.writer.run(async move |tx| trim_in(tx, limit).await).await
 }
 
-async fn trim_in(tx: &mut Tx<'_>, now: TimestampMs, limit: u32) -> Result<ScanReport, EngineError> {
-    let mut report = ScanReport::default();
-    let mut passed_by = Vec::new();
-    while report.processed < limit && report.errors <= limit {
-        let rest = limit - report.processed;
-        let found = find(FIND_PAST_RETENTION, now, &passed_by, rest)?.fetch_all(tx.conn()).await;
-        let found = found.map_err(from_sqlx)?;
-        if found.is_empty() {
-            break;
-        }
+async fn trim_in(tx: &mut Tx<'_>, limit: u32) -> Result<ScanReport, EngineError> {
+    let now = tx.now();
+    let mut scan = Scan::new(limit);
+    while let look @ 1.. = scan.next_look() {
+        let found = find(FIND_PAST_RETENTION, now, &scan.passed_by, look)?.fetch_all(tx.conn());
+        let found = found.await.map_err(from_sqlx)?;
         let ids = read_ids(&found)?;
         let keys: Vec<_> = ids.iter().map(KeyDocument::new).collect();
         let mut trimmed = Vec::new();
         for (row, (id, loaded)) in found.iter().zip(ids.iter().zip(tx.load(&keys).await?)) {
-            let retention =
-                Duration::from_millis(rows::get::<i64>(row, "retention_ms")?.unsigned_abs());
+            if scan.report.processed == limit {
+                break;
+            }
             match loaded {
-                Ok(loaded) if rule::is_past_retention(&loaded.execution, retention, now) => {
+                Ok(loaded) if rule::is_past_retention(&loaded.execution, retention(row)?, now) => {
                     trimmed.push(KeyDocument::new(id));
-                    report.processed += 1;
+                    scan.note_processed();
                 }
-                Ok(_) => passed_by.push(id.uuid()),
-                Err(error) => pass_by(&mut report, &mut passed_by, id, &error),
+                Ok(_) => scan.note_not_due(id),
+                Err(error) => scan.note_corrupt(id, &error),
             }
         }
-        sqlx::query(TRIM)
-            .bind(to_parameter(&trimmed)?)
-            .execute(tx.conn())
-            .await
-            .map_err(from_sqlx)?;
+        trim(tx, &trimmed).await?;
+        if found.len() < look {
+            break;
+        }
     }
-    Ok(report)
+    Ok(scan.report)
+}
+
+fn retention(row: &SqliteRow) -> Result<Duration, EngineError> {
+    let millis: i64 = rows::get(row, "retention_ms")?;
+    u64::try_from(millis)
+        .map(Duration::from_millis)
+        .map_err(|_| EngineError::corruption("ff_namespace", "retention_ms", "a namespace", millis))
+}
+
+async fn trim(tx: &mut Tx<'_>, trimmed: &[KeyDocument]) -> Result<(), EngineError> {
+    if trimmed.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(TRIM).bind(to_parameter(&trimmed)?);
+    query.execute(tx.conn()).await.map_err(from_sqlx)?;
+    Ok(())
 }

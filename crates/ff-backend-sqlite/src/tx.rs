@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::error::{from_sqlx, unexpected};
 use crate::rows;
+use crate::writer::Surroundings;
 
 const LOAD: &str = include_str!("../sql/execution/load.sql");
 const APPLY_EXECUTIONS: &str = include_str!("../sql/execution/apply.sql");
@@ -23,7 +24,7 @@ const APPEND_COMPLETION_EVENTS: &str = include_str!("../sql/event/append_complet
 /// The writer's transaction, inside the savepoint of one operation.
 pub(crate) struct Tx<'c> {
     conn: &'c mut SqliteConnection,
-    instance_tag_path: &'c str,
+    surroundings: &'c Surroundings,
     woken: Vec<LaneId>,
 }
 
@@ -54,8 +55,14 @@ impl Changes {
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(conn: &'c mut SqliteConnection, instance_tag_path: &'c str) -> Self {
-        Self { conn, instance_tag_path, woken: Vec::new() }
+    pub(crate) fn new(conn: &'c mut SqliteConnection, surroundings: &'c Surroundings) -> Self {
+        Self { conn, surroundings, woken: Vec::new() }
+    }
+
+    /// The time, read while the write lock is held: a lease that ran out while the operation waited is
+    /// not taken for a live one.
+    pub(crate) fn now(&self) -> TimestampMs {
+        self.surroundings.clock.now()
     }
 
     pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
@@ -81,14 +88,9 @@ impl<'c> Tx<'c> {
         self.control("RELEASE operation").await
     }
 
-    /// Undoes what the operation has done so far; it may begin anew.
-    pub(crate) async fn restart_operation(&mut self) -> Result<(), EngineError> {
-        self.woken.clear();
-        self.control("ROLLBACK TO operation").await
-    }
-
     pub(crate) async fn undo_operation(&mut self) -> Result<(), EngineError> {
-        self.restart_operation().await?;
+        self.woken.clear();
+        self.control("ROLLBACK TO operation").await?;
         self.keep_operation().await
     }
 
@@ -112,11 +114,8 @@ impl<'c> Tx<'c> {
     }
 
     /// Stores what the decisions say, in the order execution, attempt, outbox.
-    pub(crate) async fn store(
-        &mut self,
-        changes: Changes,
-        now: TimestampMs,
-    ) -> Result<(), EngineError> {
+    pub(crate) async fn store(&mut self, changes: Changes) -> Result<(), EngineError> {
+        let now = self.now();
         let patches = &changes.patches;
         if patches.is_empty() {
             return Ok(());
@@ -150,7 +149,7 @@ impl<'c> Tx<'c> {
         }
         sqlx::query(statement)
             .bind(to_parameter(&events)?)
-            .bind(self.instance_tag_path)
+            .bind(&self.surroundings.instance_tag_path)
             .execute(&mut *self.conn)
             .await
             .map_err(from_sqlx)?;

@@ -4,20 +4,28 @@
 //! An operation runs here to its end whatever becomes of the future that asked for it (SAFE-2), and
 //! on a thread of its own, so that a busy runtime does not hold the database's lock.
 
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use ff_core::engine_error::{ContentionKind, EngineError};
+use ff_core::clock::Clock;
+use ff_core::engine_error::EngineError;
 use futures::future::LocalBoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use crate::LABEL;
-use crate::error::{from_sqlx, unexpected, writer_stopped};
+use crate::error::{from_sqlx, is_busy, unexpected, writer_stopped};
 use crate::notify::WakeUps;
 use crate::tx::Tx;
 
 /// Operations in one transaction at most, so that the first does not wait for ever.
 const GROUP_MAX: usize = 256;
+/// What a group may take before it is committed, so that large operations do not pile up in one.
+const GROUP_TIME: Duration = Duration::from_millis(50);
+/// Between two looks at a lock that another process holds.
+const BUSY_LOOK: Duration = Duration::from_millis(1);
 /// Operations that wait before callers are held up.
 const QUEUE: usize = 4_096;
 
@@ -55,15 +63,14 @@ impl Writer {
     /// Starts the thread. It ends when the last `Writer` is dropped or after `stop`.
     pub(crate) fn start(
         conn: SqliteConnection,
-        wake_ups: WakeUps,
-        instance_tag_path: String,
+        surroundings: Surroundings,
     ) -> Result<Self, EngineError> {
         let (queue, messages) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|_| unexpected("the writer's runtime cannot be built"))?;
-        let group = Group { conn, messages, wake_ups, instance_tag_path };
+        let group = Group { conn, messages, surroundings };
         thread::Builder::new()
             .name("ff-sqlite-writer".to_owned())
             .spawn(move || runtime.block_on(group.serve()))
@@ -122,7 +129,7 @@ where
             Finished {
                 keep: result.is_ok() && (keep_unawaited || !reply.is_closed()),
                 answer: Box::new(move |committed| {
-                    let _ = reply.send(committed.and(result));
+                    let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
                 }),
             }
         })
@@ -133,15 +140,26 @@ where
     }
 }
 
+/// What every operation is given.
+pub(crate) struct Surroundings {
+    pub(crate) wake_ups: WakeUps,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) instance_tag_path: String,
+    /// How long an operation waits for other processes to finish writing.
+    pub(crate) patience: Duration,
+}
+
 struct Group {
     conn: SqliteConnection,
     messages: mpsc::Receiver<Message>,
-    wake_ups: WakeUps,
-    instance_tag_path: String,
+    surroundings: Surroundings,
 }
 
 impl Group {
     async fn serve(mut self) {
+        // SQLite's own wait grows to 100 ms between two looks, in which another process commits and
+        // begins again many times over: this thread looks every millisecond instead.
+        let _ = execute(&mut self.conn, "PRAGMA busy_timeout = 0").await;
         while let Some(message) = self.messages.recv().await {
             let stop = match message {
                 Message::Run(job) => self.commit_group(job).await,
@@ -159,31 +177,28 @@ impl Group {
 
     /// Runs the job and whatever arrives while it runs. Returns the stop message if one arrived.
     async fn commit_group(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
-        let begun = self.conn.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = match begun {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                first.refuse(from_sqlx(error));
-                return refuse_waiting(&mut self.messages);
-            }
-        };
+        if let Err(error) = begin(&mut self.conn, self.surroundings.patience).await {
+            first.refuse(from_sqlx(error));
+            return None;
+        }
+        let group_is_old = sleep(GROUP_TIME);
         let mut finished = Vec::new();
         let mut woken = Vec::new();
         let mut stop = None;
         let mut next = Some(first);
         while let Some(job) = next.take() {
-            let mut tx = Tx::new(&mut transaction, &self.instance_tag_path);
+            let mut tx = Tx::new(&mut self.conn, &self.surroundings);
             match run_in_savepoint(job, &mut tx).await {
                 Ok(job) => finished.push(job),
                 Err(job) => {
                     finished.push(job);
-                    let _ = transaction.rollback().await;
+                    roll_back(&mut self.conn).await;
                     refuse_all(finished, "an earlier operation of its group broke the transaction");
                     return stop;
                 }
             }
             woken.append(&mut tx.into_woken());
-            if finished.len() < GROUP_MAX {
+            if finished.len() < GROUP_MAX && !group_is_old.is_elapsed() {
                 match self.messages.try_recv() {
                     Ok(Message::Run(job)) => next = Some(job),
                     Ok(Message::Stop(done)) => stop = Some(done),
@@ -191,31 +206,45 @@ impl Group {
                 }
             }
         }
-        match transaction.commit().await {
+        match execute(&mut self.conn, "COMMIT").await {
             Ok(()) => {
-                woken.iter().for_each(|lane| self.wake_ups.wake(lane));
+                woken.iter().for_each(|lane| self.surroundings.wake_ups.wake(lane));
                 finished.into_iter().for_each(|job| (job.answer)(Ok(())));
             }
-            Err(error) => refuse_all(finished, &format!("the commit failed: {error}")),
+            Err(error) => {
+                roll_back(&mut self.conn).await;
+                refuse_all(finished, &format!("the commit failed: {error}"));
+            }
         }
         stop
     }
 }
 
-/// What waited as long as the first would wait as long again.
-fn refuse_waiting(messages: &mut mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
+/// Takes the file's write lock. The transaction is begun and ended by plain statements: SQLite ends one
+/// by itself on some errors, such as a full disk, and the driver's own count would not notice.
+async fn begin(conn: &mut SqliteConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let mut looks = patience.as_millis() / BUSY_LOOK.as_millis();
     loop {
-        match messages.try_recv() {
-            Ok(Message::Run(job)) => {
-                job.refuse(EngineError::Contention(ContentionKind::StoreBusy));
+        match execute(conn, "BEGIN IMMEDIATE").await {
+            Err(error) if is_busy(&error) && looks > 0 => {
+                looks -= 1;
+                sleep(BUSY_LOOK).await;
             }
-            Ok(Message::Stop(done)) => return Some(done),
-            Err(_) => return None,
+            other => return other,
         }
     }
 }
 
-/// Answers what was rolled back with its group.
+/// There is nothing to roll back when SQLite has done so already.
+async fn roll_back(conn: &mut SqliteConnection) {
+    let _ = execute(conn, "ROLLBACK").await;
+}
+
+async fn execute(conn: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(statement).execute(conn).await.map(|_| ())
+}
+
+/// Answers what was rolled back with its group. An operation that has its own error keeps it.
 fn refuse_all(finished: Vec<Finished>, reason: &str) {
     for job in finished {
         (job.answer)(Err(EngineError::Transport { backend: LABEL, source: reason.into() }));
@@ -243,3 +272,6 @@ fn failed(finished: Finished, error: EngineError) -> Finished {
     let answer = finished.answer;
     Finished { keep: false, answer: Box::new(move |_| answer(Err(error))) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 const PING: &str = include_str!("../sql/admin/ping.sql");
-const PEEK: &str = include_str!("../sql/claim/peek.sql");
+const PICK: &str = include_str!("../sql/claim/pick.sql");
 
 #[derive(Clone, Default)]
 struct StatementLog(Arc<Mutex<Vec<String>>>);
@@ -79,13 +79,13 @@ async fn a_claim_on_an_empty_lane_is_one_statement() {
     assert!(claim(&opened.backend).await.is_none());
 
     // A connection's thread logs a statement after it has answered: the pings give it time.
-    while !log.statements().contains(&PEEK.trim().to_owned()) {
+    while !log.statements().contains(&PICK.trim().to_owned()) {
         opened.backend.ping().await.unwrap();
     }
     for _ in 0..10 {
         opened.backend.ping().await.unwrap();
     }
-    assert_eq!(log.statements(), [PEEK.trim()]);
+    assert_eq!(log.statements(), [PICK.trim()]);
 
     opened.backend.create_execution(args()).await.unwrap();
     log.clear();

@@ -3,7 +3,7 @@
 //!
 //! Field names are column names. Bytes are in lower-case hexadecimal, UUIDs hyphenated.
 
-use ff_core::backend::{ClaimPolicy, Handle};
+use ff_core::backend::Handle;
 use ff_core::contracts::CreateExecutionArgs;
 use ff_core::decision::{Event, EventKind, Patch, ResultChange};
 use ff_core::engine_error::EngineError;
@@ -230,29 +230,6 @@ impl<'a> AttemptDocument<'a> {
             outcome: attempt.outcome.map(|outcome| outcome.as_str()),
             error: attempt.error.as_ref(),
             progress: attempt.progress.as_ref(),
-        }
-    }
-
-    /// The attempt of an execution that was claimed just now. The store counts its epoch.
-    pub fn leased(
-        id: &ExecutionId,
-        attempt_index: AttemptIndex,
-        policy: &'a ClaimPolicy,
-        now: TimestampMs,
-    ) -> Self {
-        Self {
-            partition_key: id.partition(),
-            execution_id: id.uuid(),
-            attempt_index,
-            worker_id: Some(policy.worker_id.as_str()),
-            worker_instance_id: Some(policy.worker_instance_id.as_str()),
-            lease_epoch: 1,
-            lease_expires_at_ms: Some(now.saturating_add_millis(u64::from(policy.lease_ttl_ms))),
-            started_at_ms: Some(now),
-            terminal_at_ms: None,
-            outcome: None,
-            error: None,
-            progress: None,
         }
     }
 }

@@ -207,7 +207,7 @@ impl AttemptRow {
         let reader = Reader { table: ATTEMPT, id: &id };
         let mut attempt =
             Attempt::unclaimed(AttemptIndex(reader.number("attempt_index", self.attempt_index)?));
-        attempt.lease_epoch = LeaseEpoch(reader.number("lease_epoch", self.lease_epoch)?);
+        attempt.lease_epoch = reader.epoch(self.lease_epoch)?;
         attempt.outcome =
             self.outcome.as_deref().map(|text| reader.word("outcome", text)).transpose()?;
         attempt.error = self.error.as_deref().map(|text| reader.json("error", text)).transpose()?;
@@ -259,6 +259,14 @@ impl Reader<'_> {
 
     fn number<N: TryFrom<i64>>(&self, column: &str, value: i64) -> Result<N, EngineError> {
         N::try_from(value).map_err(|_| self.corrupt(column, format!("{value} is out of range")))
+    }
+
+    /// The last value is out of range too: there is none after it to give to the next lease.
+    fn epoch(&self, value: i64) -> Result<LeaseEpoch, EngineError> {
+        if value == i64::MAX {
+            return Err(self.corrupt("lease_epoch", format!("{value} is out of range")));
+        }
+        self.number("lease_epoch", value).map(LeaseEpoch)
     }
 
     fn json<T: DeserializeOwned>(&self, column: &str, text: &str) -> Result<T, EngineError> {

@@ -18,7 +18,7 @@ ON CONFLICT DO NOTHING;
 INSERT INTO ff_exec_core (
     partition_key, execution_id, lane_id, lifecycle_phase, ownership_state, eligibility_state,
     public_state, attempt_state, priority, created_at_ms, eligible_at_ms, deadline_at_ms, payload,
-    policy, namespace, execution_kind, creator_identity, payload_encoding, tags
+    policy, namespace, execution_kind, creator_identity, payload_encoding, tags, required_set
 )
 SELECT
     item.value ->> 'partition_key',
@@ -39,7 +39,11 @@ SELECT
     item.value ->> 'execution_kind',
     item.value ->> 'creator_identity',
     item.value ->> 'payload_encoding',
-    item.value ->> 'tags'
+    item.value ->> 'tags',
+    CASE item.value ->> 'required_capabilities'
+        WHEN '[]' THEN ''
+        ELSE item.value ->> 'required_capabilities'
+    END
 FROM json_each($1) AS item
 WHERE item.value ->> 'idempotency_key' IS NULL
     OR EXISTS (

@@ -2,7 +2,7 @@
 SELECT e.partition_key, e.execution_id, n.retention_ms
 FROM ff_namespace AS n
 CROSS JOIN ff_exec_core AS e
-WHERE n.retention_ms IS NOT NULL
+WHERE n.retention_ms >= 0
     AND e.namespace = n.namespace
     AND e.lifecycle_phase IN ('terminal', 'cancelled')
     AND e.terminal_at_ms <= $1 - n.retention_ms

@@ -25,3 +25,7 @@ DELETE FROM ff_operator_event
 WHERE (execution_id, partition_key) IN (
     SELECT value ->> 'execution_id', value ->> 'partition_key' FROM json_each($1)
 );
+DELETE FROM ff_cancel_backlog_member
+WHERE (execution_id, partition_key) IN (
+    SELECT unhex(value ->> 'execution_id', '-'), value ->> 'partition_key' FROM json_each($1)
+);

@@ -33,14 +33,9 @@ pub(crate) async fn complete_batch(
     backend: &SqliteBackend,
     batch: Vec<Completion>,
 ) -> Answer<Vec<Answer<()>>> {
-    let (now, limits) = (backend.config.clock.now(), backend.config.limits());
-    finish_batch(
-        backend,
-        batch,
-        move |item| check_completion(item, &limits),
-        async move |tx, items| complete_round(tx, &items, now).await,
-    )
-    .await
+    let limits = backend.config.limits();
+    let check = move |item: &Completion| check_completion(item, &limits);
+    finish_batch(backend, batch, check, async |tx, items| complete_round(tx, &items).await).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail`].
@@ -53,14 +48,9 @@ pub(crate) async fn fail_batch(
     backend: &SqliteBackend,
     batch: Vec<Failure>,
 ) -> Answer<Vec<Answer<FailOutcome>>> {
-    let (now, limits) = (backend.config.clock.now(), backend.config.limits());
-    finish_batch(
-        backend,
-        batch,
-        move |item| check_failure(item, &limits),
-        async move |tx, items| fail_round(tx, &items, now).await,
-    )
-    .await
+    let limits = backend.config.limits();
+    let check = move |item: &Failure| check_failure(item, &limits);
+    finish_batch(backend, batch, check, async |tx, items| fail_round(tx, &items).await).await
 }
 
 /// What both batch forms have in common: a bad item has its own answer, and an execution that the
@@ -133,11 +123,8 @@ fn check_failure(item: &Failure, limits: &InputLimits) -> Answer<()> {
     input::check_reason(&item.reason, limits)
 }
 
-async fn complete_round(
-    tx: &mut Tx<'_>,
-    items: &[&Completion],
-    now: TimestampMs,
-) -> Answer<Vec<Answer<()>>> {
+async fn complete_round(tx: &mut Tx<'_>, items: &[&Completion]) -> Answer<Vec<Answer<()>>> {
+    let now = tx.now();
     let documents: Vec<_> = items
         .iter()
         .map(|item| HandleDocument::new(&item.handle, now).with_result(item.result.as_deref()))
@@ -191,11 +178,8 @@ async fn explain_misses(
     .await
 }
 
-async fn fail_round(
-    tx: &mut Tx<'_>,
-    items: &[&Failure],
-    now: TimestampMs,
-) -> Answer<Vec<Answer<FailOutcome>>> {
+async fn fail_round(tx: &mut Tx<'_>, items: &[&Failure]) -> Answer<Vec<Answer<FailOutcome>>> {
+    let now = tx.now();
     decide(tx, items, now, |item, _, held| rule::fail(held, &item.reason, item.class)).await
 }
 
@@ -223,6 +207,6 @@ async fn decide<I: HasHandle, T>(
             Ok(changes.take(rule(item, &loaded, held)?))
         }));
     }
-    tx.store(changes, now).await?;
+    tx.store(changes).await?;
     Ok(answers)
 }

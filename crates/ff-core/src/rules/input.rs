@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use crate::backend::{ClaimPolicy, FailureReason};
 use crate::contracts::{
     CLAIM_BATCH_MAX, ClaimBatchArgs, CreateExecutionArgs, ExecutionFilter,
@@ -25,6 +27,13 @@ pub const CAPABILITIES_MAX: usize = 256;
 pub const CAPABILITIES_MAX_BYTES: usize = 4_096;
 /// Bytes that a payload or a result may have unless the backend is set otherwise.
 pub const DEFAULT_PAYLOAD_MAX_BYTES: usize = 1 << 20;
+
+/// Executions that one batch creates at most.
+pub const CREATE_BATCH_MAX: usize = 10_000;
+/// Bytes that the payloads of one batch may have together.
+pub const CREATE_BATCH_MAX_BYTES: usize = 64 << 20;
+/// Arrays and objects within one another that a progress report may have.
+pub const PROGRESS_MAX_DEPTH: usize = 64;
 
 /// What depends on the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +70,30 @@ pub fn check_create(args: &CreateExecutionArgs, limits: &InputLimits) -> Checked
 /// Checks a batch of executions to create.
 ///
 /// # Errors
-/// `BatchItem` with the index of the first bad one.
+/// `BatchItem` with the index of the first bad one, or of the first that is one too many
+/// ([`CREATE_BATCH_MAX`], [`CREATE_BATCH_MAX_BYTES`]).
 pub fn check_create_batch(batch: &[CreateExecutionArgs], limits: &InputLimits) -> Checked {
+    let mut bytes = 0_usize;
     for (index, args) in batch.iter().enumerate() {
+        bytes = bytes.saturating_add(args.input_payload.len());
         check_create(args, limits)
+            .and_then(|()| check_batch_size(index, bytes))
             .map_err(|error| EngineError::BatchItem { index, source: Box::new(error) })?;
+    }
+    Ok(())
+}
+
+fn check_batch_size(index: usize, bytes: usize) -> Checked {
+    if index >= CREATE_BATCH_MAX {
+        return Err(EngineError::invalid_input(format!(
+            "batch: more than {CREATE_BATCH_MAX} executions"
+        )));
+    }
+    if bytes > CREATE_BATCH_MAX_BYTES {
+        return Err(EngineError::Validation {
+            kind: ValidationKind::PayloadTooLarge,
+            detail: format!("batch: more than {CREATE_BATCH_MAX_BYTES} bytes of payload"),
+        });
     }
     Ok(())
 }
@@ -129,12 +157,29 @@ pub fn check_result(result: Option<&[u8]>, limits: &InputLimits) -> Checked {
     check_size("result", result.map_or(0, <[u8]>::len), limits)
 }
 
-/// Checks the size of what a handler reports of its progress.
+/// Checks what a handler reports of its progress: its size, and its depth, which readers of JSON limit.
 ///
 /// # Errors
-/// `Validation { PayloadTooLarge }`.
-pub fn check_progress(progress: &serde_json::Value, limits: &InputLimits) -> Checked {
-    check_size("progress", progress.to_string().len(), limits)
+/// `Validation { PayloadTooLarge }`; `Validation { InvalidInput }` over [`PROGRESS_MAX_DEPTH`].
+pub fn check_progress(progress: &Value, limits: &InputLimits) -> Checked {
+    let mut level = vec![progress];
+    for _ in 0..=PROGRESS_MAX_DEPTH {
+        level = level.into_iter().flat_map(children).collect();
+        if level.is_empty() {
+            return check_size("progress", progress.to_string().len(), limits);
+        }
+    }
+    Err(EngineError::invalid_input(format!(
+        "progress: nested deeper than {PROGRESS_MAX_DEPTH} levels"
+    )))
+}
+
+fn children(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Checks the size of a failure's message and detail together.

@@ -205,3 +205,37 @@ fn a_claim_names_lanes_a_worker_and_a_lease_time() {
         assert!(error.contains(field), "{field}: {error}");
     }
 }
+
+#[test]
+fn a_batch_has_limits_of_its_own() {
+    let many = vec![valid(); CREATE_BATCH_MAX + 1];
+    check_create_batch(&many[1..], &LIMITS).unwrap();
+    assert!(matches!(
+        check_create_batch(&many, &LIMITS),
+        Err(EngineError::BatchItem { index: CREATE_BATCH_MAX, .. })
+    ));
+    let large = InputLimits { payload_max_bytes: CREATE_BATCH_MAX_BYTES, ..LIMITS };
+    let half =
+        CreateExecutionArgs { input_payload: vec![0; CREATE_BATCH_MAX_BYTES / 2], ..valid() };
+    check_create_batch(&[half.clone(), half.clone()], &large).unwrap();
+    assert!(matches!(
+        check_create_batch(&[half.clone(), half, valid()], &large),
+        Err(EngineError::BatchItem { index: 2, .. })
+    ));
+}
+
+#[test]
+fn progress_is_limited_in_size_and_depth() {
+    let nested =
+        |levels: usize| (0..levels).fold(Value::from(1), |value, _| Value::from(vec![value]));
+    let limits = InputLimits { payload_max_bytes: 1_000, ..LIMITS };
+    check_progress(&nested(PROGRESS_MAX_DEPTH), &limits).unwrap();
+    assert!(matches!(
+        check_progress(&nested(PROGRESS_MAX_DEPTH + 1), &limits),
+        Err(EngineError::Validation { kind: ValidationKind::InvalidInput, .. })
+    ));
+    assert!(matches!(
+        check_progress(&Value::from("x".repeat(1_000)), &limits),
+        Err(EngineError::Validation { kind: ValidationKind::PayloadTooLarge, .. })
+    ));
+}
