@@ -29,6 +29,12 @@ pub(crate) async fn list_lanes(backend: &SqliteBackend) -> Result<Vec<LaneInfo>,
     lanes.collect()
 }
 
+/// The lanes' names, whatever their states say.
+pub(crate) async fn lane_ids(backend: &SqliteBackend) -> Result<Vec<LaneId>, EngineError> {
+    let found = sqlx::query(LIST_LANES).fetch_all(&backend.readers).await.map_err(from_sqlx)?;
+    found.iter().map(|row| rows::get(row, "lane_id").map(LaneId)).collect()
+}
+
 /// See [`ff_core::engine_backend::EngineBackend::pause_lane`].
 pub(crate) async fn pause_lane(backend: &SqliteBackend, lane: &LaneId) -> Result<(), EngineError> {
     set_lane_state(backend, lane, LaneState::Paused).await

@@ -21,48 +21,47 @@ static PRIVATE_DATABASES: AtomicU64 = AtomicU64::new(0);
 impl Location {
     /// Reads a path, a `sqlite:` URL, a `file:` URI or `:memory:`.
     pub(crate) fn parse(text: &str) -> Result<Self, EngineError> {
-        let Some(rest) = text.strip_prefix("sqlite:") else {
-            return Self::parse_path_or_uri(text);
-        };
-        if rest == ":memory:" || rest == "//:memory:" || rest.starts_with("file:") {
-            return Self::parse_path_or_uri(rest.trim_start_matches("//"));
-        }
-        let options = SqliteConnectOptions::from_str(text).map_err(|error| invalid(text, error))?;
-        Self::of_file_or_memory(options, rest)
-    }
-
-    fn parse_path_or_uri(text: &str) -> Result<Self, EngineError> {
         if text.is_empty() {
             return Err(invalid(text, "it is empty; give a path such as jobs.db"));
         }
-        if text == ":memory:" {
-            let number = PRIVATE_DATABASES.fetch_add(1, Ordering::Relaxed);
-            return Ok(Self::in_memory(&format!(
-                "file:ff-private-{number}?mode=memory&cache=shared"
-            )));
-        }
-        match text.strip_prefix("file:") {
-            Some(uri) if uri.contains("mode=memory") => Ok(Self::in_memory(text)),
-            Some(uri) => {
-                let url = format!("sqlite:{uri}");
-                let options =
-                    SqliteConnectOptions::from_str(&url).map_err(|error| invalid(text, error))?;
-                Self::of_file_or_memory(options, uri)
-            }
+        let rest =
+            text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("file:").unwrap_or(rest));
+        match rest.or_else(|| text.strip_prefix("file:")) {
+            Some(rest) => Self::parse_uri(text, rest),
+            None if text == ":memory:" => Ok(Self::private_memory()),
             None => Ok(Self::of_file(SqliteConnectOptions::new().filename(text), text)),
         }
     }
 
-    fn of_file_or_memory(options: SqliteConnectOptions, text: &str) -> Result<Self, EngineError> {
-        let (path, query) = text.split_once('?').unwrap_or((text, ""));
-        if query.contains("mode=memory") {
-            return Ok(Self::in_memory(&format!("file:{}?{query}", path.trim_start_matches("//"))));
+    fn parse_uri(text: &str, rest: &str) -> Result<Self, EngineError> {
+        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path_after_slashes = path.strip_prefix("//").unwrap_or(path);
+        if path_after_slashes == ":memory:" {
+            return Ok(Self::private_memory());
         }
-        if path.trim_start_matches("//").is_empty() {
+        if path_after_slashes.is_empty() {
             return Err(invalid(text, "it names no file; give a path such as sqlite:jobs.db"));
         }
+        let has = |wanted: &str| query.split('&').any(|parameter| parameter == wanted);
+        if has("mode=memory") {
+            if has("cache=private") {
+                return Err(invalid(
+                    text,
+                    "several connections share the database; drop cache=private",
+                ));
+            }
+            return Ok(Self::in_memory(path_after_slashes));
+        }
+        let url = format!("sqlite:{rest}");
+        let options = SqliteConnectOptions::from_str(&url).map_err(|error| invalid(text, error))?;
         let file = options.get_filename().to_path_buf();
         Ok(Self::of_file(options, file))
+    }
+
+    fn private_memory() -> Self {
+        let number = PRIVATE_DATABASES.fetch_add(1, Ordering::Relaxed);
+        Self::in_memory(&format!("ff-private-{number}"))
     }
 
     fn of_file(options: SqliteConnectOptions, file: impl AsRef<Path>) -> Self {
@@ -71,9 +70,8 @@ impl Location {
     }
 
     /// SQLite reads the URI itself, so that every connection of this process shares the database.
-    fn in_memory(uri: &str) -> Self {
-        let uri =
-            if uri.contains("cache=") { uri.to_owned() } else { format!("{uri}&cache=shared") };
+    fn in_memory(name: &str) -> Self {
+        let uri = format!("file:{name}?mode=memory&cache=shared");
         Self { options: SqliteConnectOptions::new().filename(uri), file: None }
     }
 }
@@ -100,6 +98,7 @@ mod tests {
             ("sqlite:///var/lib/jobs.db", "/var/lib/jobs.db"),
             ("sqlite:with%20space.db?mode=rwc", "with space.db"),
             ("file:jobs.db", "jobs.db"),
+            ("file:///d/mode=memory/jobs.db", "/d/mode=memory/jobs.db"),
         ];
         for (text, path) in cases {
             let location = Location::parse(text).unwrap();
@@ -116,6 +115,9 @@ mod tests {
             "file:one?mode=memory&cache=shared",
             "sqlite:file:one?mode=memory&cache=shared",
             "sqlite:one?mode=memory",
+            "file::memory:",
+            "sqlite::memory:?cache=shared",
+            "file:one?mode=memory&cache=shared#fragment",
         ] {
             let location = Location::parse(text).unwrap();
             assert_eq!(location.file, None, "{text}");
@@ -126,7 +128,14 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_refused() {
-        for text in ["", "sqlite:", "sqlite://", "sqlite:a.db?mode=sideways", "file:"] {
+        for text in [
+            "",
+            "sqlite:",
+            "sqlite://",
+            "sqlite:a.db?mode=sideways",
+            "file:",
+            "file:one?mode=memory&cache=private",
+        ] {
             assert!(
                 matches!(
                     Location::parse(text),

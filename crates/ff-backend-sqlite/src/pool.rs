@@ -1,5 +1,7 @@
 //! Opens the database: one connection that writes and a pool that reads.
 
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -126,19 +128,26 @@ fn cannot_open(error: sqlx::Error, location: &Location) -> EngineError {
             OpenKind::NotADatabase,
             format!("{name} is not a SQLite database, or is damaged; give another path"),
         ),
+        Some(code::CANTOPEN) if is_read_only(location) => (OpenKind::ReadOnly, read_only(name)),
         Some(code::CANTOPEN) => (
             OpenKind::AccessDenied,
             format!(
                 "{name} cannot be opened or created; check that it is a file and its permissions"
             ),
         ),
-        Some(code::READONLY) => (
-            OpenKind::ReadOnly,
-            format!(
-                "{name} cannot be written; check its permissions and that its disk is not read-only"
-            ),
-        ),
+        Some(code::READONLY) => (OpenKind::ReadOnly, read_only(name)),
         _ => return error::from_sqlx(error),
     };
     EngineError::Open { kind, detail }
+}
+
+fn read_only(name: impl std::fmt::Display) -> String {
+    format!("{name} cannot be written; check its permissions and that its disk is not read-only")
+}
+
+/// Whether a file that is there can be read and not written, as on a read-only disk.
+fn is_read_only(location: &Location) -> bool {
+    let Some(file) = &location.file else { return false };
+    let written = OpenOptions::new().append(true).open(file);
+    File::open(file).is_ok() && written.is_err_and(|error| error.kind() != ErrorKind::IsADirectory)
 }

@@ -19,6 +19,31 @@ where
     row.try_get(column).map_err(from_sqlx)
 }
 
+/// The columns of a row, whose key names it when one cannot be read.
+#[derive(Clone, Copy)]
+struct Columns<'r> {
+    row: &'r SqliteRow,
+    table: &'static str,
+    key: KeyRow,
+}
+
+impl<'r> Columns<'r> {
+    fn get<T>(self, column: &str) -> Result<T, EngineError>
+    where
+        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        self.row.try_get(column).map_err(|error| match error {
+            sqlx::Error::ColumnDecode { source, .. } => {
+                let column = column.strip_prefix("a_").unwrap_or(column);
+                let KeyRow { partition_key, execution_id } = self.key;
+                let id = format!("{{fp:{partition_key}}}:{execution_id}");
+                EngineError::corruption(self.table, column, id, source)
+            }
+            error => from_sqlx(error),
+        })
+    }
+}
+
 pub(crate) fn key(row: &SqliteRow) -> Result<KeyRow, EngineError> {
     Ok(KeyRow {
         partition_key: get(row, "partition_key")?,
@@ -44,33 +69,34 @@ pub(crate) fn position(row: &SqliteRow) -> Result<usize, EngineError> {
 pub(crate) fn execution(row: &SqliteRow) -> Result<(Execution, Option<Attempt>), EngineError> {
     let key = key(row)?;
     let joined = attempt(row, key)?;
+    let columns = Columns { row, table: "ff_exec_core", key };
     let execution = ExecutionRow {
         key,
-        flow_id: get(row, "flow_id")?,
-        lane_id: get(row, "lane_id")?,
-        namespace: get(row, "namespace")?,
-        execution_kind: get(row, "execution_kind")?,
-        creator_identity: get(row, "creator_identity")?,
-        tags: get(row, "tags")?,
-        policy: get(row, "policy")?,
-        priority: get(row, "priority")?,
-        created_at_ms: get(row, "created_at_ms")?,
-        deadline_at_ms: get(row, "deadline_at_ms")?,
-        lifecycle_phase: get(row, "lifecycle_phase")?,
-        ownership_state: get(row, "ownership_state")?,
-        eligibility_state: get(row, "eligibility_state")?,
-        attempt_state: get(row, "attempt_state")?,
-        public_state: get(row, "public_state")?,
-        blocking_reason: get(row, "blocking_reason")?,
-        cancellation_reason: get(row, "cancellation_reason")?,
-        cancelled_by: get(row, "cancelled_by")?,
-        started_at_ms: get(row, "started_at_ms")?,
-        terminal_at_ms: get(row, "terminal_at_ms")?,
-        eligible_at_ms: get(row, "eligible_at_ms")?,
-        retry_count: get(row, "retry_count")?,
-        reclaim_count: get(row, "reclaim_count")?,
-        attempt_index: get(row, "attempt_index")?,
-        raw_fields: get(row, "raw_fields")?,
+        flow_id: columns.get("flow_id")?,
+        lane_id: columns.get("lane_id")?,
+        namespace: columns.get("namespace")?,
+        execution_kind: columns.get("execution_kind")?,
+        creator_identity: columns.get("creator_identity")?,
+        tags: columns.get("tags")?,
+        policy: columns.get("policy")?,
+        priority: columns.get("priority")?,
+        created_at_ms: columns.get("created_at_ms")?,
+        deadline_at_ms: columns.get("deadline_at_ms")?,
+        lifecycle_phase: columns.get("lifecycle_phase")?,
+        ownership_state: columns.get("ownership_state")?,
+        eligibility_state: columns.get("eligibility_state")?,
+        attempt_state: columns.get("attempt_state")?,
+        public_state: columns.get("public_state")?,
+        blocking_reason: columns.get("blocking_reason")?,
+        cancellation_reason: columns.get("cancellation_reason")?,
+        cancelled_by: columns.get("cancelled_by")?,
+        started_at_ms: columns.get("started_at_ms")?,
+        terminal_at_ms: columns.get("terminal_at_ms")?,
+        eligible_at_ms: columns.get("eligible_at_ms")?,
+        retry_count: columns.get("retry_count")?,
+        reclaim_count: columns.get("reclaim_count")?,
+        attempt_index: columns.get("attempt_index")?,
+        raw_fields: columns.get("raw_fields")?,
     };
     let mut execution = execution.into_execution(None)?;
     execution.current_attempt =
@@ -80,33 +106,36 @@ pub(crate) fn execution(row: &SqliteRow) -> Result<(Execution, Option<Attempt>),
 
 /// The attempt that was joined, if there is one.
 pub(crate) fn attempt(row: &SqliteRow, key: KeyRow) -> Result<Option<Attempt>, EngineError> {
-    let Some(attempt_index) = get(row, "a_attempt_index")? else {
+    let columns = Columns { row, table: "ff_attempt", key };
+    let Some(attempt_index) = columns.get("a_attempt_index")? else {
         return Ok(None);
     };
     let attempt = AttemptRow {
         attempt_index,
-        worker_id: get(row, "a_worker_id")?,
-        worker_instance_id: get(row, "a_worker_instance_id")?,
-        lease_epoch: get(row, "a_lease_epoch")?,
-        lease_expires_at_ms: get(row, "a_lease_expires_at_ms")?,
-        started_at_ms: get(row, "a_started_at_ms")?,
-        terminal_at_ms: get(row, "a_terminal_at_ms")?,
-        outcome: get(row, "a_outcome")?,
-        error: get(row, "a_error")?,
-        progress: get(row, "a_progress")?,
+        worker_id: columns.get("a_worker_id")?,
+        worker_instance_id: columns.get("a_worker_instance_id")?,
+        lease_epoch: columns.get("a_lease_epoch")?,
+        lease_expires_at_ms: columns.get("a_lease_expires_at_ms")?,
+        started_at_ms: columns.get("a_started_at_ms")?,
+        terminal_at_ms: columns.get("a_terminal_at_ms")?,
+        outcome: columns.get("a_outcome")?,
+        error: columns.get("a_error")?,
+        progress: columns.get("a_progress")?,
     };
     attempt.into_attempt(key).map(Some)
 }
 
 pub(crate) fn context(row: &SqliteRow) -> Result<ContextRow, EngineError> {
+    let key = key(row)?;
+    let columns = Columns { row, table: "ff_exec_core", key };
     Ok(ContextRow {
-        key: key(row)?,
-        lane_id: get(row, "lane_id")?,
-        namespace: get(row, "namespace")?,
-        execution_kind: get(row, "execution_kind")?,
-        payload: get(row, "payload")?,
-        payload_encoding: get(row, "payload_encoding")?,
-        tags: get(row, "tags")?,
-        policy: get(row, "policy")?,
+        key,
+        lane_id: columns.get("lane_id")?,
+        namespace: columns.get("namespace")?,
+        execution_kind: columns.get("execution_kind")?,
+        payload: columns.get("payload")?,
+        payload_encoding: columns.get("payload_encoding")?,
+        tags: columns.get("tags")?,
+        policy: columns.get("policy")?,
     })
 }

@@ -18,18 +18,24 @@ const PICK: &str = include_str!("../sql/claim/pick.sql");
 #[derive(Clone, Default)]
 struct StatementLog(Arc<Mutex<Vec<String>>>);
 
-struct StatementText(String);
+#[derive(Default)]
+struct StatementText {
+    /// The first words.
+    summary: String,
+    /// The whole, where that is more.
+    statement: String,
+}
 
 impl Visit for StatementText {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "db.statement" {
-            self.0 = format!("{value:?}");
-        }
+        self.record_str(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "db.statement" {
-            self.0 = value.trim().to_owned();
+        match field.name() {
+            "summary" => self.summary = value.to_owned(),
+            "db.statement" => self.statement = value.trim().to_owned(),
+            _ => {}
         }
     }
 }
@@ -40,9 +46,10 @@ impl Subscriber for StatementLog {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut text = StatementText(String::new());
+        let mut text = StatementText::default();
         event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
+        let StatementText { summary, statement } = text;
+        self.0.lock().unwrap().push(if statement.is_empty() { summary } else { statement });
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -38,8 +38,15 @@ async fn plan(pool: &SqlitePool, statement: &str) -> Vec<String> {
 
 /// Arrays that were given as parameters, and what was made of them.
 fn scans_a_table(step: &str) -> bool {
-    let made_here =
-        ["SCAN named", "SCAN lane", "SCAN q", "SCAN picked", "SCAN CONSTANT ROW", "SCAN (subquery"];
+    let made_here = [
+        "SCAN named",
+        "SCAN lane",
+        "SCAN q",
+        "SCAN picked",
+        "SCAN s",
+        "SCAN CONSTANT ROW",
+        "SCAN (subquery",
+    ];
     step.starts_with("SCAN ")
         && !step.contains("VIRTUAL TABLE")
         && !made_here.iter().any(|prefix| step.starts_with(prefix))

@@ -16,6 +16,9 @@ use crate::{LABEL, SqliteBackend, rows};
 const COMPLETE: &str = include_str!("../../sql/execution/complete.sql");
 const SUCCEED_ATTEMPTS: &str = include_str!("../../sql/execution/succeed_attempts.sql");
 
+/// Bytes of results that one statement takes; SQLite's limit on a parameter is far above.
+const PART_BYTES: usize = 16 << 20;
+
 type Answer<T> = Result<T, EngineError>;
 
 /// See [`ff_core::engine_backend::EngineBackend::complete`].
@@ -76,7 +79,9 @@ where
             .run(async move |tx| {
                 let items: Vec<&I> = good.iter().map(|position| &batch[*position]).collect();
                 let mut finished: Vec<Option<Answer<T>>> = items.iter().map(|_| None).collect();
-                for round in rounds(&items, |item| vec![item.handle().execution_id().clone()]) {
+                let rounds = rounds(&items, |item| vec![item.handle().execution_id().clone()]);
+                let parts = rounds.into_iter().flat_map(|round| parts(round, &items));
+                for round in parts {
                     let round_items = round.iter().map(|place| items[*place]).collect();
                     let round_answers = finish_round(tx, round_items).await?;
                     for (place, answer) in round.into_iter().zip(round_answers) {
@@ -93,23 +98,51 @@ where
     Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(no_answer)).collect())
 }
 
+/// Splits a round so that the results of a part fit into one parameter of a statement.
+fn parts<I: HasHandle>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
+    let mut parts = Vec::new();
+    let mut part = Vec::new();
+    let mut bytes = 0;
+    for place in round {
+        let size = items[place].size();
+        if bytes + size > PART_BYTES && !part.is_empty() {
+            parts.push(std::mem::take(&mut part));
+            bytes = 0;
+        }
+        bytes += size;
+        part.push(place);
+    }
+    parts.push(part);
+    parts
+}
+
 fn no_answer<T>() -> Answer<T> {
     Err(unexpected("no answer to a call by handle"))
 }
 
 trait HasHandle {
     fn handle(&self) -> &Handle;
+    /// Bytes that come with it.
+    fn size(&self) -> usize;
 }
 
 impl HasHandle for Completion {
     fn handle(&self) -> &Handle {
         &self.handle
     }
+
+    fn size(&self) -> usize {
+        self.result.as_ref().map_or(0, Vec::len)
+    }
 }
 
 impl HasHandle for Failure {
     fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    fn size(&self) -> usize {
+        self.reason.message.len() + self.reason.detail.as_ref().map_or(0, Vec::len)
     }
 }
 

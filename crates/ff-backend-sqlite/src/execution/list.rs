@@ -79,23 +79,20 @@ async fn with_filter(
 ) -> Result<Query<'static, Sqlite, SqliteArguments>, EngineError> {
     let lanes = match &filter.lane_id {
         Some(lane_id) => vec![lane_id.clone()],
-        None => admin::list_lanes(backend).await?.into_iter().map(|lane| lane.lane_id).collect(),
+        None => admin::lane_ids(backend).await?,
     };
-    let states = match &filter.public_state {
-        Some(state) => state.spellings().to_vec(),
-        None => PublicState::ALL.iter().flat_map(|state| state.spellings()).copied().collect(),
-    };
+    let states = filter.public_state.map(|state| to_parameter(&state.spellings())).transpose()?;
     let (tag_path, tag_value) = match &filter.tag {
         Some((key, value)) => (Some(tag_path(key)), Some(value.clone())),
         None => (None, None),
     };
     Ok(sqlx::query(statement)
         .bind(to_parameter(&lanes)?)
-        .bind(to_parameter(&states)?)
+        .bind(states)
         .bind(filter.namespace.as_ref().map(|namespace| namespace.as_str().to_owned()))
         .bind(filter.execution_kind.clone())
         .bind(tag_path)
         .bind(tag_value)
         .bind(filter.created_from.map_or(i64::MIN, |time| time.0))
-        .bind(filter.created_before.map_or(i64::MAX, |time| time.0)))
+        .bind(filter.created_before.map(|time| time.0)))
 }
