@@ -1,5 +1,4 @@
 //! The README's program is the one that the crate's page runs as a test.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 /// The first Rust block, without what rustdoc hides.
 fn program<'t>(lines: impl Iterator<Item = &'t str>) -> String {
