@@ -72,3 +72,12 @@ async fn only_small_tables_are_scanned() {
     "#]]
     .assert_eq(&scans);
 }
+
+/// SQLite looks at the value of a bare parameter there when it plans, and so plans again at every call.
+#[test]
+fn no_limit_is_a_bare_parameter() {
+    for file in statement_files() {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("LIMIT $"), "{}: write LIMIT ($n + 0)", file.display());
+    }
+}

@@ -56,7 +56,7 @@ picked AS (
                 AND ready.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($4))
             ORDER BY ready.priority DESC, ready.created_at_ms, ready.execution_id,
                 ready.partition_key
-            LIMIT $5
+            LIMIT ($5 + 0)
         )
         UNION ALL
         SELECT due.rowid, due.priority, due.created_at_ms, due.execution_id, due.partition_key
@@ -74,7 +74,7 @@ picked AS (
             AND due.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($4))
     )
     ORDER BY priority DESC, created_at_ms, execution_id, partition_key
-    LIMIT $5
+    LIMIT ($5 + 0)
 )
 SELECT
     e.partition_key, e.execution_id, e.flow_id, e.lane_id, e.namespace, e.execution_kind,

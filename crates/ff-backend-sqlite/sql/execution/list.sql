@@ -49,7 +49,7 @@ WHERE e.rowid IN (
         AND ($4 IS NULL OR r.execution_kind = $4)
         AND ($5 IS NULL OR CASE WHEN json_valid(r.tags) THEN r.tags ->> $5 = $6 END)
     ORDER BY r.created_at_ms, r.execution_id, r.partition_key
-    LIMIT $12
+    LIMIT ($12 + 0)
 )
 ORDER BY e.created_at_ms, e.execution_id, e.partition_key
-LIMIT $12;
+LIMIT ($12 + 0);

@@ -6,4 +6,4 @@ WHERE lifecycle_phase IN ('submitted', 'runnable')
     AND eligible_at_ms <= $1
     AND execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
 ORDER BY eligible_at_ms
-LIMIT $3;
+LIMIT ($3 + 0);

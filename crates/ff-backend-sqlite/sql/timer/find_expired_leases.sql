@@ -10,4 +10,4 @@ WHERE e.partition_key = a.partition_key
     AND e.attempt_index = a.attempt_index
     AND a.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
 ORDER BY a.lease_expires_at_ms
-LIMIT $3;
+LIMIT ($3 + 0);

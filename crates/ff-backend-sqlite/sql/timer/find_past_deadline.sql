@@ -6,4 +6,4 @@ WHERE deadline_at_ms IS NOT NULL
     AND deadline_at_ms <= $1
     AND execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
 ORDER BY deadline_at_ms
-LIMIT $3;
+LIMIT ($3 + 0);

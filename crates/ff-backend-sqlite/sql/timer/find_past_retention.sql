@@ -7,4 +7,4 @@ WHERE n.retention_ms >= 0
     AND e.lifecycle_phase IN ('terminal', 'cancelled')
     AND e.terminal_at_ms <= $1 - n.retention_ms
     AND e.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
-LIMIT $3;
+LIMIT ($3 + 0);

@@ -12,4 +12,4 @@ WHERE e.partition_key = a.partition_key
             THEN a.started_at_ms + (e.policy ->> '$.timeout_policy.attempt_timeout_ms') <= $1
     END
     AND a.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
-LIMIT $3;
+LIMIT ($3 + 0);
