@@ -11,7 +11,7 @@ mod sums;
 mod walk;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ const INTERRUPTED: u8 = 130;
 
 /// Write the SHA-256 of every file under DIR, in the format of `sha256sum`.
 ///
-/// Killed at any instant and run again, it goes on where it was. Symbolic links are not followed.
+/// Killed at any instant and run again, it goes on where it was. A file counts as the same while its path,
+/// size and modification time are. Symbolic links are not followed.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The directory.
@@ -64,41 +65,44 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let root = walk::Root::of(&arguments.directory)?;
-    sums::check_target(&arguments.out)?;
+    let target = sums::Target::of(&arguments.out)?;
     let backend = store::open(db).await?;
     let client = Client::new(backend.clone());
-    let excluded = walk::Excluded::new(&arguments.out, store::file(db).as_deref());
-    let found = walk::files(&root, &excluded).await?;
-    let planned = plan::submit(&client, &root, found.files).await?;
-
     let worker = Worker::builder(backend)
         .lane(root.lane())
         .concurrency(workers(arguments.workers))
         .lease_ttl(LEASE_TTL)
         .claim_wait(LOOK_EVERY)
+        // A read looks at its token between two chunks: there is nothing to wait for.
+        .grace(Duration::ZERO)
         .worker_id("ff-checksum")
         .handler(hash::KIND, hash::handle)
         .build()?;
     let stop = CancellationToken::new();
     let mut working = tokio::spawn(worker.run_until(stop.clone().cancelled_owned()));
-    let mut finished = tokio::select! {
-        finished = wait_for_all(&client, planned) => finished?,
+    let work = async {
+        let excluded = walk::Excluded::new(target.path(), store::file(db).as_deref());
+        let found = walk::files(&root, &excluded).await?;
+        let planned = plan::submit(&client, &root, found.files).await?;
+        let finished = wait_for_all(&client, planned, output.is_json()).await?;
+        Ok::<_, Failure>((found.unreadable, finished))
+    };
+    let done = tokio::select! {
+        done = work => done.map(Some),
         ended = &mut working => return Err(worker_ended(ended)),
-        () = interrupted() => {
-            stop.cancel();
-            let _ = working.await;
-            client.backend().shutdown().await?;
-            output.note("interrupted; run the same command again to go on where it was");
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
+        () = interrupted() => Ok(None),
     };
     stop.cancel();
     let _ = working.await;
     client.backend().shutdown().await?;
 
+    let Some((unreadable, mut finished)) = done? else {
+        output.note("interrupted; run the same command again to go on where it was");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
     finished.sort_by_cached_key(|entry| file::bytes(&entry.file.shown));
-    sums::write(&arguments.out, &finished)?;
-    report(&found.unreadable, &finished, &arguments, output)
+    target.write(&finished)?;
+    report(&unreadable, &finished, &arguments, output)
 }
 
 fn workers(asked: Option<u16>) -> usize {
@@ -136,8 +140,12 @@ async fn interrupted() {
 /// Waits until every execution has finished, whoever runs it: the store is asked, and not this
 /// process's worker. Executions finish about in the order that they were submitted in, so only the
 /// oldest are asked for.
-async fn wait_for_all(client: &Client, planned: Vec<Planned>) -> Result<Vec<Finished>, Failure> {
-    let mut progress = Progress::new(planned.len());
+async fn wait_for_all(
+    client: &Client,
+    planned: Vec<Planned>,
+    quiet: bool,
+) -> Result<Vec<Finished>, Failure> {
+    let mut progress = Progress::new(planned.len(), quiet);
     let mut pending = VecDeque::from(planned);
     let mut finished = Vec::with_capacity(pending.len());
     while !pending.is_empty() {
@@ -188,17 +196,28 @@ fn report(
         }
     }
     let written = finished.iter().filter(|entry| entry.outcome.is_ok()).count();
-    let out = arguments.out.display();
+    let code = if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    match print_report(written, &failed, &arguments.out, output) {
+        Ok(()) | Err(Failure::ReaderGone) => Ok(code),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn print_report(
+    written: usize,
+    failed: &[(String, String)],
+    out: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
+    let out = out.display();
     if output.is_json() {
         let failed: Vec<_> =
             failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
-        output
-            .document(&json!({ "written": written, "failed": failed, "out": out.to_string() }))?;
-    } else {
-        for (path, reason) in &failed {
-            output.note(&format!("ff: {}: {}", one_line(path), one_line(reason)));
-        }
-        output.line(&format!("{written} checksums in {out}, {} files failed", failed.len()))?;
+        let report = json!({ "written": written, "failed": failed, "out": out.to_string() });
+        return output.document(&report);
     }
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    for (path, reason) in failed {
+        output.note(&format!("ff: {}: {}", one_line(path), one_line(reason)));
+    }
+    output.line(&format!("{written} checksums in {out}, {} files failed", failed.len()))
 }

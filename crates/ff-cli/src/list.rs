@@ -46,6 +46,7 @@ pub(crate) async fn run(
         ..ExecutionFilter::default()
     };
     let page = backend.list_executions(&filter, arguments.after, arguments.limit).await?;
+    backend.shutdown().await?;
     if output.is_json() {
         print_json(&page, output)?;
     } else {

@@ -10,6 +10,7 @@ mod store;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use output::{Failure, Output};
 
@@ -35,17 +36,18 @@ enum Command {
     Stats(stats::Arguments),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();
     let output = Output::new(arguments.json);
-    let db = &arguments.db;
-    let result = match arguments.command {
-        Command::Checksum(command) => checksum::run(db, command, &output).await,
-        Command::List(command) => list::run(db, command, &output).await,
-        Command::Show(command) => show::run(db, command, &output).await,
-        Command::Stats(command) => stats::run(db, command, &output).await,
+    let result = match Runtime::new() {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments, &output));
+            // A read that hangs in the operating system must not hold up the end.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Failure::Message(format!("cannot start: {error}"))),
     };
     match result {
         Ok(code) => code,
@@ -54,6 +56,16 @@ async fn main() -> ExitCode {
             output.error(&failure);
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let db = &arguments.db;
+    match arguments.command {
+        Command::Checksum(command) => checksum::run(db, command, output).await,
+        Command::List(command) => list::run(db, command, output).await,
+        Command::Show(command) => show::run(db, command, output).await,
+        Command::Stats(command) => stats::run(db, command, output).await,
     }
 }
 

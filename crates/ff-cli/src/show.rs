@@ -30,6 +30,7 @@ pub(crate) async fn run(
     };
     let attempts = backend.list_attempts(id).await?;
     let events = backend.list_execution_events(id).await?;
+    backend.shutdown().await?;
     if output.is_json() {
         output.document(&json!({
             "execution": execution_document(&execution),

@@ -20,6 +20,7 @@ pub(crate) async fn run(
     let backend = store::open_existing(db).await?;
     let counts = backend.count_executions(&ExecutionFilter::default()).await?;
     let lanes = backend.list_lanes().await?;
+    backend.shutdown().await?;
     if output.is_json() {
         let counts: Vec<Value> = counts
             .iter()

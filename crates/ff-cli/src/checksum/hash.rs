@@ -1,6 +1,6 @@
 //! The handler: reads a file in chunks and hashes it.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::time::UNIX_EPOCH;
 
@@ -22,8 +22,10 @@ pub(super) async fn handle(job: Job<()>, file: FileVersion) -> Result<Digest, Ha
 }
 
 fn hash(file: &FileVersion, cancelled: &CancellationToken) -> Result<Digest, HandlerError> {
-    let mut source = File::open(file.path.to_path()).map_err(unreadable)?;
-    check_version(file, &source)?;
+    let path = file.path.to_path();
+    // Looked at before it is opened: opening a pipe would wait for a writer.
+    check_version(file, &fs::symlink_metadata(&path).map_err(unreadable)?)?;
+    let mut source = File::open(&path).map_err(unreadable)?;
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -37,7 +39,7 @@ fn hash(file: &FileVersion, cancelled: &CancellationToken) -> Result<Digest, Han
             Err(error) => return Err(unreadable(error)),
         }
     }
-    check_version(file, &source)?;
+    check_version(file, &source.metadata().map_err(unreadable)?)?;
     let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Digest { sha256 })
 }
@@ -47,11 +49,10 @@ fn unreadable(error: io::Error) -> HandlerError {
 }
 
 /// A checksum of another version would be kept as this one's.
-fn check_version(file: &FileVersion, source: &File) -> Result<(), HandlerError> {
-    let metadata = source.metadata().map_err(unreadable)?;
+fn check_version(file: &FileVersion, metadata: &Metadata) -> Result<(), HandlerError> {
     if metadata.is_file()
         && metadata.len() == file.size
-        && modified_ns(&metadata).map_err(unreadable)? == file.modified_ns
+        && modified_ns(metadata).map_err(unreadable)? == file.modified_ns
     {
         return Ok(());
     }

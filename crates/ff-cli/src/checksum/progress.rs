@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -19,15 +19,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(files: usize) -> Self {
-        let is_terminal = stderr().is_terminal();
+    /// `quiet` shows nothing.
+    pub(super) fn new(files: usize, quiet: bool) -> Self {
+        let is_terminal = stderr().is_terminal() && !quiet;
         let target =
             if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(files as u64), target);
         if let Ok(style) = ProgressStyle::with_template(BAR) {
             bar.set_style(style.with_key("rate", write_rate));
         }
-        Self { bar, last_line: (!is_terminal).then(Instant::now) }
+        Self { bar, last_line: (!is_terminal && !quiet).then(Instant::now) }
     }
 
     pub(super) fn show(&mut self, finished: usize) {
@@ -57,5 +58,5 @@ impl Progress {
 
 fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
     // A bar that cannot be drawn is not worth an error.
-    let _ = write!(out, "{:.0}/s", state.per_sec());
+    let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
 }

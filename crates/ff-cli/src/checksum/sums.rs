@@ -1,8 +1,8 @@
 //! The list of checksums, in the format of GNU coreutils' `sha256sum`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -10,38 +10,72 @@ use super::Finished;
 use super::file::bytes;
 use crate::output::Failure;
 
-/// Refuses a place that cannot be written before the work begins and not after it.
-pub(super) fn check_target(out: &Path) -> Result<(), Failure> {
-    if out.is_dir() {
-        return Err(cannot_write(out, "it is a directory"));
+/// Where the list goes.
+pub(super) enum Target {
+    /// A file, or one to make, without links.
+    File(PathBuf),
+    /// A device or a pipe: written to, and never replaced.
+    Stream(PathBuf),
+}
+
+impl Target {
+    /// Refuses a place that cannot be written before the work begins and not after it.
+    pub(super) fn of(out: &Path) -> Result<Self, Failure> {
+        let real = fs::canonicalize(out).unwrap_or_else(|_| out.to_path_buf());
+        match fs::metadata(&real) {
+            Ok(metadata) if metadata.is_dir() => {
+                return Err(cannot_write(out, "it is a directory"));
+            }
+            Ok(metadata) if !metadata.is_file() => return Ok(Self::Stream(real)),
+            _ => {}
+        }
+        if real.file_name().is_none() || out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(cannot_write(out, "it names no file"));
+        }
+        let directory = directory(&real);
+        if !directory.is_dir() {
+            let problem = format!("there is no directory {}", directory.display());
+            return Err(cannot_write(out, problem));
+        }
+        NamedTempFile::new_in(directory).map_err(|error| cannot_write(out, error.kind()))?;
+        Ok(Self::File(real))
     }
-    let directory = directory(out);
-    if !directory.is_dir() {
-        let problem = format!("there is no directory {}", directory.display());
-        return Err(cannot_write(out, problem));
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Stream(path) => path,
+        }
     }
-    Ok(())
+
+    pub(super) fn write(&self, finished: &[Finished]) -> Result<(), Failure> {
+        let written = match self {
+            Self::File(path) => write_file(path, finished),
+            Self::Stream(path) => {
+                File::options().write(true).open(path).and_then(|file| write_lines(file, finished))
+            }
+        };
+        written.map_err(|error| cannot_write(self.path(), error.kind()))
+    }
 }
 
 /// Writes the list beside its place and moves it there, so that no half of it is ever seen.
-pub(super) fn write(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
-    write_atomically(out, finished).map_err(|error| cannot_write(out, error))
+fn write_file(out: &Path, finished: &[Finished]) -> std::io::Result<()> {
+    let mut file = NamedTempFile::new_in(directory(out))?;
+    write_lines(file.as_file_mut(), finished)?;
+    file.as_file().sync_all()?;
+    set_usual_permissions(&file, out)?;
+    file.persist(out).map_err(|error| error.error)?;
+    Ok(())
 }
 
-fn write_atomically(out: &Path, finished: &[Finished]) -> std::io::Result<()> {
-    let mut file = NamedTempFile::new_in(directory(out))?;
-    let mut writer = BufWriter::new(file.as_file_mut());
+fn write_lines(out: impl Write, finished: &[Finished]) -> std::io::Result<()> {
+    let mut writer = BufWriter::new(out);
     for entry in finished {
         if let Ok(digest) = &entry.outcome {
             writer.write_all(&line(&digest.sha256, &bytes(&entry.file.shown)))?;
         }
     }
-    writer.flush()?;
-    drop(writer);
-    file.as_file().sync_all()?;
-    set_usual_permissions(&file, out)?;
-    file.persist(out).map_err(|error| error.error)?;
-    Ok(())
+    writer.flush()
 }
 
 /// A temporary file is its owner's alone, which a list that replaces another need not be.

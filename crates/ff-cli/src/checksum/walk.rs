@@ -79,8 +79,11 @@ impl Excluded {
     }
 }
 
-/// The path without links in its directory; the file itself need not be there.
+/// The path without links; the file itself need not be there.
 fn real(path: &Path) -> PathBuf {
+    if let Ok(real) = fs::canonicalize(path) {
+        return real;
+    }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = fs::canonicalize(directory.unwrap_or(Path::new(".")));
     match (directory, path.file_name()) {

@@ -42,6 +42,8 @@ fn a_place_that_cannot_be_written_is_told_before_the_work() {
     assert!(error.contains("there is no directory nowhere"), "{error}");
     let error = refused(&bench, &["checksum", "tree", "--out", "tree"]);
     assert!(error.contains("it is a directory"), "{error}");
+    let error = refused(&bench, &["checksum", "tree", "--out", "new/"]);
+    assert!(error.contains("it names no file"), "{error}");
     assert_eq!(files(&bench), 1);
 }
 

@@ -106,3 +106,30 @@ async fn two_processes_share_the_work_and_do_none_twice() {
     bench.assert_sums_check();
     assert_eq!(bench.kept().await.attempts, 600);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_written_through_and_a_pipe_is_written_to() {
+    let bench = Workbench::with_files(2);
+    bench.write(Path::new("target"), b"old");
+    std::os::unix::fs::symlink("target", bench.path().join("link")).unwrap();
+    assert!(bench.ff(&["checksum", "tree", "--out", "link"]).status.success());
+    assert!(bench.path().join("link").is_symlink());
+    let sums = fs::read(bench.path().join("target")).unwrap();
+    assert_eq!(text(&sums).lines().count(), 2);
+
+    let output = bench.ff(&["checksum", "tree", "--out", "/dev/stdout"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with(&text(&sums)));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_is_reached_by_a_link_is_left_out_too() {
+    let bench = Workbench::with_files(2);
+    std::os::unix::fs::symlink("tree/real.db", bench.path().join("link.db")).unwrap();
+    for _ in 0..2 {
+        assert!(bench.ff(&["checksum", "tree", "--db", "link.db"]).status.success());
+        assert_eq!(text(&bench.sums()).lines().count(), 2);
+    }
+}

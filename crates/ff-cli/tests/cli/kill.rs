@@ -43,6 +43,23 @@ async fn a_killed_run_goes_on_where_it_was() {
     assert_eq!(Vec::from_iter(states), [(COMPLETED.to_owned(), FILES)]);
 }
 
+#[test]
+fn a_file_that_has_become_a_pipe_holds_up_nothing() {
+    let bench = Workbench::with_files(20);
+    let path = bench.path().join("tree/1/1");
+    let mut child = bench.spawn(&["checksum", "tree", "--workers", "1"]);
+    wait_until_completed(&bench, &mut child, 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+
+    let output = bench.ff(&["checksum", "tree", "--workers", "1"]);
+
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&bench.sums()).lines().count(), 19);
+}
+
 #[tokio::test]
 async fn an_interrupted_run_gives_its_work_back() {
     let bench = Workbench::with_files(FILES);
