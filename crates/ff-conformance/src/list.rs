@@ -39,6 +39,7 @@ macro_rules! __for_each_case {
                 a_policy_that_cannot_be_kept_is_refused ["EXEC-3"];
                 a_batch_of_creations_answers_in_order ["EXEC-4"];
                 a_bad_item_keeps_its_batch_out ["EXEC-4" "SAFE-1"];
+                a_batch_without_end_is_refused ["EXEC-4"];
                 an_empty_batch_of_creations_is_fine ["EXEC-4"];
                 a_large_batch_is_created_whole ["EXEC-4"];
                 overlapping_batches_create_each_execution_once ["EXEC-4" "SAFE-4"];
@@ -179,6 +180,7 @@ macro_rules! __for_each_case {
                 a_report_of_null_takes_the_earlier_back ["LEASE-1"];
                 progress_outlives_its_attempt ["LEASE-1"];
                 progress_does_not_renew ["LEASE-2"];
+                deeply_nested_progress_is_refused ["EXEC-3" "LEASE-1"];
                 a_large_report_is_refused ["EXEC-3" "LEASE-1"];
                 an_expired_lease_allows_nothing ["LEASE-2"];
                 a_lease_holds_until_its_last_millisecond ["LEASE-2"];

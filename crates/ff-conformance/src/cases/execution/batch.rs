@@ -1,5 +1,6 @@
 use ff_core::contracts::CreateExecutionResult;
 use ff_core::engine_error::EngineError;
+use ff_core::rules::input::CREATE_BATCH_MAX;
 
 use crate::assertions::{assert_duplicate, assert_invalid};
 use crate::cx::Cx;
@@ -40,6 +41,20 @@ pub(crate) async fn a_bad_item_keeps_its_batch_out(cx: Cx) {
     for args in &good {
         assert_eq!(cx.backend.describe_execution(&args.execution_id).await.unwrap(), None);
     }
+    assert_eq!(cx.try_claim().await, None);
+}
+
+/// EXEC-4. A batch has an end: the first execution that is one too many is named, and none is stored.
+pub(crate) async fn a_batch_without_end_is_refused(cx: Cx) {
+    let batch: Vec<_> = (0..=CREATE_BATCH_MAX).map(|_| cx.args()).collect();
+
+    let error = cx.backend.create_executions(batch).await.unwrap_err();
+
+    let EngineError::BatchItem { index, source } = error else {
+        unreachable!("no item is named: {error:?}");
+    };
+    assert_eq!(index, CREATE_BATCH_MAX);
+    assert_invalid(*source, "batch");
     assert_eq!(cx.try_claim().await, None);
 }
 

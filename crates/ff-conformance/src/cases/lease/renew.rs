@@ -2,7 +2,7 @@ use ff_core::types::LeaseEpoch;
 use serde_json::{Value, json};
 
 use crate::assertions::{
-    assert_lease_expired, assert_not_found, assert_other_backend, assert_too_large,
+    assert_invalid, assert_lease_expired, assert_not_found, assert_other_backend, assert_too_large,
 };
 use crate::cx::{Cx, LEASE_TTL, LEASE_TTL_MS, ONE_MS};
 
@@ -136,5 +136,17 @@ pub(crate) async fn a_large_report_is_refused(cx: Cx) {
     let error = cx.backend.progress(&handle, json!("x".repeat(1 << 20))).await.unwrap_err();
 
     assert_too_large(error);
+    cx.backend.complete(&handle, None).await.unwrap();
+}
+
+/// EXEC-3, LEASE-1. Progress that no reader of JSON would read back is refused, and its attempt can still
+/// be finished.
+pub(crate) async fn deeply_nested_progress_is_refused(cx: Cx) {
+    let handle = cx.given_claimed().await;
+    let deep = (0..200).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+
+    let error = cx.backend.progress(&handle, deep).await.unwrap_err();
+
+    assert_invalid(error, "progress");
     cx.backend.complete(&handle, None).await.unwrap();
 }
