@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ff_core::clock::Clock;
 use ff_core::engine_error::EngineError;
@@ -181,7 +181,7 @@ impl Group {
             first.refuse(from_sqlx(error));
             return None;
         }
-        let group_is_old = sleep(GROUP_TIME);
+        let begun_at = Instant::now();
         let mut finished = Vec::new();
         let mut woken = Vec::new();
         let mut stop = None;
@@ -198,7 +198,7 @@ impl Group {
                 }
             }
             woken.append(&mut tx.into_woken());
-            if finished.len() < GROUP_MAX && !group_is_old.is_elapsed() {
+            if finished.len() < GROUP_MAX && begun_at.elapsed() < GROUP_TIME {
                 match self.messages.try_recv() {
                     Ok(Message::Run(job)) => next = Some(job),
                     Ok(Message::Stop(done)) => stop = Some(done),
@@ -223,11 +223,10 @@ impl Group {
 /// Takes the file's write lock. The transaction is begun and ended by plain statements: SQLite ends one
 /// by itself on some errors, such as a full disk, and the driver's own count would not notice.
 async fn begin(conn: &mut SqliteConnection, patience: Duration) -> Result<(), sqlx::Error> {
-    let mut looks = patience.as_millis() / BUSY_LOOK.as_millis();
+    let asked_at = Instant::now();
     loop {
         match execute(conn, "BEGIN IMMEDIATE").await {
-            Err(error) if is_busy(&error) && looks > 0 => {
-                looks -= 1;
+            Err(error) if is_busy(&error) && asked_at.elapsed() < patience => {
                 sleep(BUSY_LOOK).await;
             }
             other => return other,

@@ -53,9 +53,12 @@ pub trait EngineBackend: Send + Sync + 'static {
     /// - All or none are stored \[EXEC-4\]. The default body loops, and so keeps this only up to the
     ///   first failure of the store.
     /// - An execution that the batch holds twice is `Created` once and a `Duplicate` after.
+    /// - A batch has at most [`CREATE_BATCH_MAX`](crate::rules::input::CREATE_BATCH_MAX) executions, with at
+    ///   most [`CREATE_BATCH_MAX_BYTES`](crate::rules::input::CREATE_BATCH_MAX_BYTES) of payload together.
     ///
     /// # Errors
-    /// `BatchItem` with the index of the first bad item; nothing is stored then.
+    /// `BatchItem` with the index of the first bad item, or of the first that is one too many; nothing is
+    /// stored then.
     async fn create_executions(
         &self,
         batch: Vec<CreateExecutionArgs>,
@@ -251,10 +254,11 @@ pub trait EngineBackend: Send + Sync + 'static {
         Ok(answers)
     }
 
-    /// Stores what a handler reports of its progress, any JSON, on its attempt \[LEASE-1, LEASE-2\].
+    /// Stores what a handler reports of its progress, JSON, on its attempt \[LEASE-1, LEASE-2\].
     ///
     /// # Errors
-    /// As [`complete`](Self::complete).
+    /// As [`complete`](Self::complete); `Validation { InvalidInput }` for JSON nested deeper than
+    /// [`PROGRESS_MAX_DEPTH`](crate::rules::input::PROGRESS_MAX_DEPTH) levels.
     async fn progress(&self, _handle: &Handle, _progress: Value) -> Answer<()> {
         unavailable("progress")
     }
