@@ -33,8 +33,8 @@ CREATE TABLE ff_exec_core (
     reclaim_count INTEGER NOT NULL DEFAULT 0,
     raw_fields TEXT NOT NULL DEFAULT '{}',
     -- The required capabilities as one value, which parts a lane into queues, so that a claim passes by
-    -- whatever its worker cannot take without reading it. Empty in rows that do not say; what a row
-    -- requires is in ff_execution_capabilities either way.
+    -- whatever its worker cannot take without reading it. It may be left empty: what
+    -- ff_execution_capabilities holds of a row is required too.
     required_set TEXT NOT NULL DEFAULT '',
     CHECK (partition_key BETWEEN 0 AND 32767),
     CHECK (length(execution_id) = 16),
