@@ -1,5 +1,7 @@
 //! Submitting executions and waiting for them.
 
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +55,8 @@ impl Client {
     /// [`ClientError::Engine`].
     pub async fn submit(&self, submission: Submission) -> Result<ExecutionId, ClientError> {
         let args = self.args([submission]).await?.remove(0);
-        let mut backoff = retries(&args.execution_id);
-        loop {
-            match self.backend.create_execution(args.clone()).await {
-                Ok(result) => return Ok(result.execution_id().clone()),
-                Err(error) => pause_or_give_up(error, &mut backoff).await?,
-            }
-        }
+        let result = repeated(|| self.backend.create_execution(args.clone())).await?;
+        Ok(result.execution_id().clone())
     }
 
     /// Submits several executions, all or none, and answers in the order given. Tries a few times while
@@ -73,13 +70,7 @@ impl Client {
         submissions: Vec<Submission>,
     ) -> Result<Vec<CreateExecutionResult>, ClientError> {
         let args = self.args(submissions).await?;
-        let mut backoff = retries(args.first().map(|args| &args.execution_id));
-        loop {
-            match self.backend.create_executions(args.clone()).await {
-                Ok(results) => return Ok(results),
-                Err(error) => pause_or_give_up(error, &mut backoff).await?,
-            }
-        }
+        repeated(|| self.backend.create_executions(args.clone())).await
     }
 
     /// Waits until an execution has finished, in whatever way.
@@ -125,7 +116,7 @@ impl Client {
         let origin = Origin {
             namespace: &self.namespace,
             partitions: &self.backend.partition_config(),
-            now: store_now(&*self.backend).await?,
+            now: repeated(|| store_now(&*self.backend)).await?,
         };
         Ok(submissions.into_iter().map(|submission| submission.into_args(origin)).collect())
     }
@@ -145,47 +136,30 @@ impl Client {
         &self,
         execution_id: &ExecutionId,
     ) -> Result<Option<ExecutionOutcome>, ClientError> {
-        let mut backoff = retries(execution_id);
-        let mut outcomes = loop {
-            match self.backend.read_outcomes(std::slice::from_ref(execution_id)).await {
-                Ok(outcomes) => break outcomes,
-                Err(error) => pause_or_give_up(error, &mut backoff).await?,
+        let ids = std::slice::from_ref(execution_id);
+        let outcome =
+            repeated(|| self.backend.read_outcomes(ids)).await?.pop().flatten().ok_or_else(
+                || ClientError::UnknownExecution { execution_id: execution_id.clone() },
+            )?;
+        Ok(outcome.public_state.is_finished().then_some(outcome))
+    }
+}
+
+/// Makes a call that may be repeated until it is answered, or has failed too often.
+async fn repeated<T, F, Fut>(mut call: F) -> Result<T, ClientError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, EngineError>>,
+{
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP, RandomState::new().hash_one(()));
+    loop {
+        match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.is_retryable() && backoff.tries() < RETRIES => {
+                sleep(backoff.next()).await;
             }
-        };
-        let outcome = outcomes
-            .pop()
-            .flatten()
-            .ok_or_else(|| ClientError::UnknownExecution { execution_id: execution_id.clone() })?;
-        Ok(is_finished(outcome.public_state).then_some(outcome))
-    }
-}
-
-fn retries(seed: impl std::hash::Hash) -> Backoff {
-    Backoff::new(RETRY_FIRST, RETRY_CAP, seed)
-}
-
-async fn pause_or_give_up(error: EngineError, backoff: &mut Backoff) -> Result<(), ClientError> {
-    if !error.is_retryable() || backoff.tries() >= RETRIES {
-        return Err(error.into());
-    }
-    sleep(backoff.next()).await;
-    Ok(())
-}
-
-fn is_finished(state: PublicState) -> bool {
-    match state {
-        PublicState::Completed
-        | PublicState::Failed
-        | PublicState::Cancelled
-        | PublicState::Expired
-        | PublicState::Skipped => true,
-        PublicState::Waiting
-        | PublicState::Delayed
-        | PublicState::RateLimited
-        | PublicState::WaitingChildren
-        | PublicState::Running
-        | PublicState::Suspended
-        | PublicState::Resumable => false,
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use crate::error::ProgressError;
 /// The execution that a handler runs, and the worker's shared state. Cheap to clone.
 ///
 /// A handler is a future on the worker's runtime: work that blocks its thread belongs in
-/// `tokio::task::spawn_blocking`, with [`cancelled`](Self::cancelled) to tell it when to stop.
+/// `tokio::task::spawn_blocking`, with [`cancelled`](Self::cancelled) to tell it when to stop. A
+/// handler that never yields holds up the renewal of leases, and keeps the process from ending too.
 pub struct Job<S> {
     state: Arc<S>,
     parts: JobParts,

@@ -8,6 +8,8 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
+//! use std::time::Duration;
+//!
 //! use ff_core::engine_backend::EngineBackend;
 //! use ff_runtime::{Client, HandlerError, Job, Submission, Worker};
 //!
@@ -22,7 +24,7 @@
 //! let worker = Worker::builder(backend).handler("greet", greet).build()?;
 //! tokio::spawn(worker.run());
 //!
-//! let greeting: String = client.result(&id, None).await?;
+//! let greeting: String = client.result(&id, Some(Duration::from_secs(10))).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -15,7 +15,6 @@ mod presence;
 mod run;
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,18 +76,28 @@ impl Worker {
     }
 
     /// Works until the process is told to end (SIGINT, SIGTERM), then drains: see
-    /// [`run_until`](Self::run_until). A second signal cuts the grace time short.
+    /// [`run_until`](Self::run_until). A second signal, of either kind, cuts the draining short: what still
+    /// runs is dropped and given back at once.
+    ///
+    /// From the first call on the whole process takes these two signals in this way, even after the worker
+    /// has ended: a program that goes on after it must listen for them itself, or they do nothing.
     ///
     /// # Errors
     /// As [`run_until`](Self::run_until); [`WorkerError::Signal`].
     pub async fn run(self) -> Result<(), WorkerError> {
-        let mut first = Signals::listen().map_err(WorkerError::Signal)?;
-        let mut second = Signals::listen().map_err(WorkerError::Signal)?;
-        let hurry = async {
-            second.recv().await;
-            second.recv().await;
+        let mut signals = Signals::listen().map_err(WorkerError::Signal)?;
+        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let listen = async {
+            signals.recv().await;
+            stop.cancel();
+            signals.recv().await;
+            hurry.cancel();
+            std::future::pending().await
         };
-        self.serve(first.recv(), hurry).await
+        tokio::select! {
+            result = self.serve(stop.cancelled(), hurry.cancelled()) => result,
+            result = listen => result,
+        }
     }
 
     /// Works until `stop` is ready, then drains: claims no more, gives its handlers the grace time to
@@ -133,7 +142,7 @@ impl Worker {
         };
 
         info!(worker_instance_id = %settings.instance_id, "the worker drains");
-        dispatcher.drain(pin!(hurry)).await;
+        dispatcher.drain(hurry).await;
         crew.stop(settings.lease_ttl).await;
         info!(worker_instance_id = %settings.instance_id, "the worker stopped");
         result
@@ -200,7 +209,7 @@ impl Crew {
     }
 }
 
-async fn all_ended(tasks: &mut JoinSet<()>) {
+async fn all_ended<T: 'static>(tasks: &mut JoinSet<T>) {
     while tasks.join_next().await.is_some() {}
 }
 

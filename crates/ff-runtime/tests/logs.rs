@@ -1,7 +1,8 @@
 //! What the runtime logs. A program of its own: callsites are shared by all threads of a process.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use ff_conformance::reference::ReferenceBackend;
 use ff_core::policy::{BackoffStrategy, RetryPolicy};
@@ -39,6 +40,15 @@ impl MakeWriter<'_> for Log {
     }
 }
 
+/// What all tests of this program log.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+    subscriber.with_writer(log.clone()).init();
+    log
+});
+
 async fn leak(job: Job<()>, secret: String) -> Result<String, HandlerError> {
     match job.attempt() {
         1 => return Err(HandlerError::transient(secret)),
@@ -54,10 +64,7 @@ async fn number(_: Job<()>, number: u8) -> Result<u8, HandlerError> {
 
 #[tokio::test(start_paused = true)]
 async fn spans_name_the_execution_and_nothing_shows_its_payload() {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
-    subscriber.with_writer(log.clone()).init();
+    let log = &*LOG;
     let backend = ReferenceBackend::new();
     let client = Client::new(backend.clone());
     let worker = Worker::builder(backend).handler("leak", leak).handler("number", number);
@@ -79,4 +86,23 @@ async fn spans_name_the_execution_and_nothing_shows_its_payload() {
     let line = text.lines().find(|line| line.contains("the handler speaks"));
     assert!(line.is_some_and(|line| line.contains(&span)), "{text}");
     assert!(!text.contains(SECRET), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_runtime_is_spoken_of_once() {
+    const TTL: Duration = Duration::from_secs(30);
+    let log = &*LOG;
+    let worker = Worker::builder(ReferenceBackend::new()).handler("number", number).lease_ttl(TTL);
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(worker.build().unwrap().run_until(stop.clone().cancelled_owned()));
+    // The worker's timers are set; then nothing of it runs while half a lease's time passes.
+    tokio::time::sleep(TTL).await;
+    let spoken = || log.text().matches("the runtime's threads are blocked").count();
+    assert_eq!(spoken(), 0);
+    tokio::time::advance(TTL / 2).await;
+    tokio::time::sleep(TTL).await;
+    stop.cancel();
+    worker.await.unwrap().unwrap();
+
+    assert_eq!(spoken(), 1);
 }

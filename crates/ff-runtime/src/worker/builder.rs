@@ -106,6 +106,9 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
     /// Runs executions of `kind` with `handler`, which is given the payload and whose answer is stored,
     /// both as JSON. A payload that is not a `P` fails its execution for good; a panic fails the
     /// attempt, and another may follow.
+    ///
+    /// An execution of a kind that has no handler is given back, to be claimed again after 1 s, and after
+    /// twice as long each time up to 60 s: another worker of its lane may have the handler.
     pub fn handler<P, R, F, Fut>(mut self, kind: impl Into<String>, handler: F) -> Self
     where
         P: DeserializeOwned + Send + 'static,
@@ -120,6 +123,9 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
 
     /// Takes executions of this lane. May be called again; their executions form one queue. The
     /// lane is `default` when none is given.
+    ///
+    /// The workers of a lane should have handlers of all its kinds: what a worker claims and has no
+    /// [`handler`](Self::handler) of is delayed.
     pub fn lane(mut self, lane: impl Display) -> Self {
         self.lanes.insert(LaneId::new(lane.to_string()));
         self

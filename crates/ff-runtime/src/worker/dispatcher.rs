@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, info, warn};
 
-use super::Settings;
 use super::finisher::{Ending, Finished};
 use super::leases::Leases;
 use super::pace::Pace;
 use super::run::{Claimed, Desk};
+use super::{Settings, all_ended};
 use crate::backoff::Backoff;
 use crate::clock::{monotonic, within};
 
@@ -84,7 +84,7 @@ impl Dispatcher {
     /// Claims and starts jobs until a claim is refused for good; returns why.
     pub(super) async fn run(&mut self) -> EngineError {
         loop {
-            self.start_ready();
+            self.start_ready().await;
             match self.next_event().await {
                 Event::JobEnded(ended) => self.note_end(ended),
                 Event::ClaimAnswered(asked_at, Ok(claimed)) => self.take(asked_at, claimed),
@@ -108,10 +108,18 @@ impl Dispatcher {
         }
     }
 
-    fn start_ready(&mut self) {
+    async fn start_ready(&mut self) {
         while self.jobs.len() < self.settings.concurrency {
-            let Some(claimed) = self.ready.pop_front() else { return };
-            self.jobs.spawn(Arc::clone(&self.desk).run(claimed));
+            let Some(next) = self.ready.front() else { return };
+            if next.is_stale() {
+                // Started now, it could run out of time through no fault of its own.
+                self.pace.slow_down(QUEUE_PATIENCE);
+                if !self.give_back_next().await {
+                    return;
+                }
+            } else if let Some(claimed) = self.ready.pop_front() {
+                self.jobs.spawn(Arc::clone(&self.desk).run(claimed));
+            }
         }
     }
 
@@ -175,42 +183,62 @@ impl Dispatcher {
 
     async fn give_back_ready(&mut self) {
         self.pace.slow_down(QUEUE_PATIENCE);
-        while !self.ready.is_empty() {
-            let Some(place) = self.desk.place_at_finisher().await else { return };
-            if let Some(Claimed { lease, .. }) = self.ready.pop_front() {
-                place.send(Finished { lease, ending: Ending::GiveBack });
-            }
+        while !self.ready.is_empty() && self.give_back_next().await {}
+    }
+
+    /// False when the finisher is gone.
+    async fn give_back_next(&mut self) -> bool {
+        let Some(place) = self.desk.place_at_finisher().await else { return false };
+        if let Some(Claimed { lease, .. }) = self.ready.pop_front() {
+            place.send(Finished { lease, ending: Ending::GiveBack(Duration::ZERO) });
         }
+        true
     }
 
     /// Gives back what has not started, waits for the handlers, and gives back what they have not finished
     /// when the grace time is up or `hurry` is ready.
-    pub(super) async fn drain(&mut self, hurry: Pin<&mut impl Future<Output = ()>>) {
+    pub(super) async fn drain(&mut self, hurry: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.wind_down() => {}
+            () = hurry => {}
+        }
+        if self.claim.take().is_some() {
+            warn!("the last claim was not answered; what it took runs out");
+        }
+        if self.jobs.is_empty() && self.ready.is_empty() {
+            return;
+        }
+        info!(jobs = self.jobs.len(), "the grace time is up");
+        self.desk.give_back_all();
+        if timeout(DROP_PATIENCE, self.give_back_ready()).await.is_err() {
+            warn!(executions = self.ready.len(), "giving back takes too long; the leases run out");
+        }
+        if timeout(DROP_PATIENCE, all_ended(&mut self.jobs)).await.is_err() {
+            error!(jobs = self.jobs.len(), "handlers block their threads; their leases run out");
+        }
+    }
+
+    async fn wind_down(&mut self) {
         let mut grace = pin!(sleep(self.settings.grace));
         self.take_last_claim().await;
         self.give_back_ready().await;
         tokio::select! {
             () = all_ended(&mut self.jobs) => {}
             () = &mut grace => {}
-            () = hurry => {}
-        }
-        if self.jobs.is_empty() {
-            return;
-        }
-        info!(jobs = self.jobs.len(), "the grace time is up");
-        self.desk.give_back_all();
-        if timeout(DROP_PATIENCE, all_ended(&mut self.jobs)).await.is_err() {
-            error!(jobs = self.jobs.len(), "handlers block their threads; their leases run out");
         }
     }
 
     /// A claim that is dropped may have taken leases that nobody would know of.
     async fn take_last_claim(&mut self) {
-        let Some(claim) = self.claim.take() else { return };
-        match timeout(self.settings.claim_wait + CLAIM_PATIENCE, claim.answer).await {
-            Ok(Ok(claimed)) => self.hold(claim.asked_at, claimed),
-            Ok(Err(error)) => warn!(%error, "the last claim failed"),
-            Err(_) => warn!("the last claim was not answered; what it took runs out"),
+        if self.claim.is_none() {
+            return;
+        }
+        let patience = self.settings.claim_wait + CLAIM_PATIENCE;
+        match timeout(patience, answered(&mut self.claim)).await {
+            Ok((asked_at, Ok(claimed))) => self.hold(asked_at, claimed),
+            Ok((_, Err(error))) => warn!(%error, "the last claim failed"),
+            // It stays where it is, for whoever ends the draining to speak of.
+            Err(_) => {}
         }
     }
 }
@@ -228,10 +256,6 @@ async fn reached(time: Option<Instant>) {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
-}
-
-async fn all_ended(jobs: &mut JoinSet<Duration>) {
-    while jobs.join_next().await.is_some() {}
 }
 
 /// A corrupt row is the store's trouble and not the claim's.

@@ -18,7 +18,7 @@ use super::Settings;
 use super::acknowledge::acknowledge_cancellation;
 use super::leases::Lease;
 use crate::backoff::Backoff;
-use crate::clock::{monotonic, store_now, within};
+use crate::clock::{millis, monotonic, store_now, within};
 use crate::handler::HandlerError;
 
 const BATCH: usize = 256;
@@ -44,8 +44,8 @@ pub(super) enum Ending {
     Complete(Option<Vec<u8>>),
     /// The handler failed.
     Fail { class: FailureClass, message: String },
-    /// Another worker may have it at once.
-    GiveBack,
+    /// Another worker may have it after this time.
+    GiveBack(Duration),
 }
 
 impl Ending {
@@ -53,7 +53,7 @@ impl Ending {
         match self {
             Self::Complete(_) => "complete",
             Self::Fail { .. } => "fail",
-            Self::GiveBack => "give_back",
+            Self::GiveBack(_) => "give_back",
         }
     }
 }
@@ -123,7 +123,7 @@ impl Finisher {
             match &item.ending {
                 Ending::Complete(_) => completions.push(item),
                 Ending::Fail { .. } => failures.push(item),
-                Ending::GiveBack => give_backs.push(item),
+                Ending::GiveBack(_) => give_backs.push(item),
             }
         }
         let (completed, failed, given_back, ()) = tokio::join!(
@@ -199,9 +199,9 @@ impl Finisher {
                 let reason = FailureReason::new(message.clone());
                 self.backend.fail(handle, reason, *class).await.map(drop)
             }
-            Ending::GiveBack => {
+            Ending::GiveBack(wait) => {
                 let now = store_now(&*self.backend).await?;
-                self.backend.delay(handle, now).await
+                self.backend.delay(handle, now.saturating_add_millis(millis(*wait))).await
             }
         }
     }
@@ -309,7 +309,7 @@ mod tests {
         ];
         for error in &wrong {
             assert!(instead(&Ending::Complete(None), error).is_none(), "{error}");
-            assert!(instead(&Ending::GiveBack, error).is_none(), "{error}");
+            assert!(instead(&Ending::GiveBack(Duration::ZERO), error).is_none(), "{error}");
         }
     }
 }

@@ -9,9 +9,9 @@ use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
 use ff_core::state::PublicState;
 use ff_core::types::{ExecutionId, WorkerInstanceId};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::leases::{HeldLease, Leases};
 use crate::clock::monotonic;
@@ -59,7 +59,9 @@ impl Keeper {
         let (tick, limit) = (tick(ttl), (ttl / 3).max(Duration::from_millis(1)));
         let age = limit.saturating_sub(tick);
         loop {
-            sleep(tick).await;
+            let planned = monotonic() + tick;
+            sleep_until(planned).await;
+            note_lateness(planned, limit);
             let due = self.leases.older_than(age, monotonic());
             if timeout(limit, self.renew(due)).await.is_err() {
                 warn!("renewing leases takes too long and is tried again");
@@ -126,6 +128,18 @@ impl Keeper {
         let stopped = stopped.filter(|(_, outcome)| !runs(outcome.as_ref()));
         self.renew(stopped.map(|(lease, _)| lease).collect()).await;
         Ok(Round::Done)
+    }
+}
+
+/// Timers that fire this late mean that nothing else ran in between.
+fn note_lateness(planned: Instant, limit: Duration) {
+    let late = monotonic().saturating_duration_since(planned);
+    if late > limit {
+        error!(
+            ?late,
+            "the runtime's threads are blocked: leases are renewed late; move blocking work to \
+             spawn_blocking"
+        );
     }
 }
 

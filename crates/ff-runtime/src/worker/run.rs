@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use ff_core::contracts::{ClaimedExecution, ExecutionContext};
 use ff_core::engine_backend::EngineBackend;
+use ff_core::types::AttemptIndex;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, debug, info, info_span};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use super::acknowledge::acknowledge_cancellation;
 use super::finisher::{Ending, Finished};
@@ -20,6 +21,11 @@ use super::leases::Lease;
 use crate::clock::monotonic;
 use crate::handler::{Handled, HandlerError, Handlers};
 use crate::job::{JobFacts, JobParts};
+
+/// How long an execution whose kind has no handler here is left to other workers: twice as long after each
+/// attempt, up to the cap.
+const NO_HANDLER_FIRST: Duration = Duration::from_secs(1);
+const NO_HANDLER_CAP: Duration = Duration::from_secs(60);
 
 /// What all jobs of a worker share.
 pub(super) struct Desk {
@@ -42,7 +48,7 @@ enum Verdict {
     Panicked(String),
     TimedOut(Duration),
     LeaseLost,
-    GiveBack,
+    GiveBack(Duration),
 }
 
 impl Desk {
@@ -76,7 +82,7 @@ impl Desk {
         let limit = attempt_timeout(&context);
         let verdict = match self.start(context, &lease) {
             Ok(work) => self.watch(work, &lease, limit.map(|limit| (claimed_at, limit))).await,
-            Err(error) => Verdict::Handled(Err(error)),
+            Err(verdict) => verdict,
         };
         let ran = monotonic().saturating_duration_since(started_at);
         match ending_of(verdict) {
@@ -96,11 +102,14 @@ impl Desk {
     }
 
     /// The handler's future and the token that its job was given.
-    fn start(&self, context: ExecutionContext, lease: &Lease) -> Result<Work, HandlerError> {
+    fn start(&self, context: ExecutionContext, lease: &Lease) -> Result<Work, Verdict> {
         let kind = context.execution_kind;
-        let handler = self.handlers.get(&kind).ok_or_else(|| {
-            HandlerError::permanent(format!("this worker has no handler of kind {kind:?}"))
-        })?;
+        let Some(handler) = self.handlers.get(&kind) else {
+            let wait = wait_for_handler(lease.handle().attempt_index());
+            let execution_id = lease.handle().execution_id();
+            warn!(%execution_id, kind, ?wait, "this worker has no handler of the execution's kind");
+            return Err(Verdict::GiveBack(wait));
+        };
         let cancelled = lease.lost().child_token();
         let facts = JobFacts {
             handle: lease.handle().clone(),
@@ -132,7 +141,7 @@ impl Desk {
                 Err(panic) => Verdict::Panicked(panic_message(&*panic)),
             },
             limit = time_up(limit) => Verdict::TimedOut(limit),
-            () = self.give_back.cancelled() => Verdict::GiveBack,
+            () = self.give_back.cancelled() => Verdict::GiveBack(Duration::ZERO),
         };
         // Whatever the handler has spawned hears of it before the handler's own future goes.
         work.cancelled.cancel();
@@ -155,6 +164,12 @@ impl Claimed {
     pub(super) fn new(claimed: ClaimedExecution, lease: Lease, claimed_at: Instant) -> Self {
         Self { context: claimed.context, lease, claimed_at }
     }
+
+    /// Whether waiting for a slot has used up more than a tenth of the attempt's time.
+    pub(super) fn is_stale(&self) -> bool {
+        let waited = monotonic().saturating_duration_since(self.claimed_at);
+        attempt_timeout(&self.context).is_some_and(|limit| waited > limit / 10)
+    }
 }
 
 fn span_of(claimed: &Claimed) -> Span {
@@ -170,6 +185,11 @@ fn span_of(claimed: &Claimed) -> Span {
 fn attempt_timeout(context: &ExecutionContext) -> Option<Duration> {
     let timeouts = context.policy.as_ref()?.timeout_policy.as_ref()?;
     timeouts.attempt_timeout_ms.map(Duration::from_millis)
+}
+
+fn wait_for_handler(attempt: AttemptIndex) -> Duration {
+    let factor = 1_u32.checked_shl(attempt.0).unwrap_or(u32::MAX);
+    NO_HANDLER_FIRST.saturating_mul(factor).min(NO_HANDLER_CAP)
 }
 
 /// Ready when the attempt has run for its limit; never without one, or when it is beyond all time.
@@ -194,9 +214,9 @@ fn ending_of(verdict: Verdict) -> Option<Ending> {
         Verdict::TimedOut(limit) => {
             HandlerError::timeout(format!("the attempt ran longer than {limit:?}"))
         }
-        Verdict::GiveBack => {
+        Verdict::GiveBack(wait) => {
             info!("the execution is given back");
-            return Some(Ending::GiveBack);
+            return Some(Ending::GiveBack(wait));
         }
         Verdict::LeaseLost => {
             info!("the handler was dropped: its lease is lost");
@@ -212,4 +232,16 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_without_a_handler_is_left_to_others_for_longer_and_longer() {
+        let waits = [0, 1, 5, 6, 31, 32, u32::MAX]
+            .map(|attempt| wait_for_handler(AttemptIndex::new(attempt)).as_secs());
+        assert_eq!(waits, [1, 2, 32, 60, 60, 60, 60]);
+    }
 }

@@ -64,6 +64,16 @@ async fn a_submission_whose_answer_is_lost_is_stored_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_submission_outlives_a_store_that_does_not_tell_its_time_for_a_moment() {
+    let rig = Rig::new();
+    rig.spy.fail("now", 3, (Fault::Before, transport));
+
+    let id = rig.submit(plain("k")).await;
+
+    assert_eq!(rig.claim().await.unwrap().execution_id(), &id);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_stays_away_is_the_callers_error() {
     let rig = Rig::new();
     rig.spy.fail("create_execution", usize::MAX, (Fault::Before, transport));

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use crate::common::{Alarm, Rig, in_time, plain, start, teller, told};
+use crate::common::{Alarm, Rig, TTL, in_time, plain, start, teller, told};
 
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -108,20 +108,53 @@ async fn a_worker_is_on_the_registry_while_it_runs() {
     assert_eq!(rig.spy.calls("mark_worker_dead"), 1);
 }
 
+/// A signal reaches every worker of the process.
+#[cfg(unix)]
+static SIGNALS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[cfg(unix)]
+fn signal(name: &str) {
+    let pid = std::process::id().to_string();
+    let status = std::process::Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(status.success());
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_signal_to_end_drains() {
+    let _alone = SIGNALS.lock().await;
     let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
     let worker = gated(rig.worker().claim_wait(Duration::from_millis(1)), &gate, &tell);
     let worker = tokio::spawn(worker.run());
     let id = rig.submit(plain("gated")).await;
     assert_eq!(told(&mut heard).await, "started");
 
-    let pid = std::process::id().to_string();
-    let status = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(status.success());
+    signal("-TERM");
     gate.add_permits(1);
 
     in_time(worker).await.unwrap().unwrap();
     assert_eq!(rig.outcomes(&id).await, [Some(Success)]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_signal_waits_neither_for_the_last_claim_nor_for_the_handlers() {
+    let _alone = SIGNALS.lock().await;
+    let (rig, gate, (tell, mut heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
+    let id = rig.submit(plain("gated")).await;
+    let worker = gated(rig.worker().claim_wait(TTL / 4), &gate, &tell);
+    let worker = tokio::spawn(worker.run());
+    assert_eq!(told(&mut heard).await, "started");
+    // The next claim is never answered, and the handler never ends.
+    let _claims = rig.spy.hold_back("claim_batch");
+    in_time(rig.spy.called("claim_batch", 2)).await;
+
+    signal("-TERM");
+    signal("-INT");
+
+    // Shorter than what either takes by itself, and reached only when this fails.
+    let ended = tokio::time::timeout(GRACE / 2, worker).await;
+    ended.expect("the second signal should be heard").unwrap().unwrap();
+    assert_eq!(told(&mut heard).await, "gone");
+    assert_eq!(rig.outcomes(&id).await, [Some(Released)]);
 }

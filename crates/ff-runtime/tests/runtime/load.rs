@@ -5,7 +5,7 @@ use ff_core::state::AttemptOutcome::{Released, Success};
 use ff_runtime::{HandlerError, Job, Submission};
 use tokio::sync::Semaphore;
 
-use crate::common::{Rig, in_time, plain, start, teller, told};
+use crate::common::{Rig, in_time, plain, retries, start, teller, told};
 use crate::spy::{Fault, transport};
 
 async fn double(_: Job<()>, number: u32) -> Result<u32, HandlerError> {
@@ -65,5 +65,32 @@ async fn what_was_claimed_ahead_and_waits_too_long_is_given_back() {
     }
     let last = submitted.last().unwrap().execution_id();
     assert_eq!(rig.outcomes(last).await, [Some(Released), Some(Success)]);
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_slot_does_not_use_up_the_time_of_an_attempt() {
+    const LIMIT: Duration = Duration::from_millis(100);
+    async fn slow(_: Job<()>, (): ()) -> Result<(), HandlerError> {
+        tokio::time::sleep(LIMIT * 3 / 5).await;
+        Ok(())
+    }
+    let rig = Rig::new();
+    let worker = rig.worker().concurrency(1).handler("double", double).handler("slow", slow);
+    // Many that take no time make the worker claim ahead; then it meets some that do.
+    let mut batch = vec![Submission::new("double", &1_u32).unwrap().priority(1); 50];
+    let slow = plain("slow").retry(retries(0)).attempt_timeout(LIMIT);
+    batch.extend(vec![slow; 5]);
+    let submitted = rig.client.submit_batch(batch).await.unwrap();
+    let worker = start(worker.build().unwrap());
+
+    let mut released = 0;
+    for created in &submitted {
+        let id = created.execution_id();
+        in_time(rig.client.result::<Option<u32>>(id, None)).await.unwrap();
+        released += usize::from(rig.outcomes(id).await.contains(&Some(Released)));
+    }
+
+    assert!(released > 0, "nothing was claimed ahead");
     worker.stop().await;
 }
