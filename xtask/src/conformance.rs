@@ -24,7 +24,7 @@ pub(crate) enum Page {
 /// The page's path from the workspace's folder.
 const PATH: &str = "docs/conformance.md";
 
-/// The backends, and the crate whose example `conformance` runs the suite on it.
+/// The backends, and the crate whose example `conformance_BACKEND` runs the suite on it.
 const BACKENDS: &[(&str, &str)] =
     &[("reference", "ff-conformance"), ("sqlite", "ff-backend-sqlite")];
 
@@ -56,7 +56,7 @@ fn run_backend(backend: &str, package: &str, path: &Path) -> Outcome<Report> {
         std::fs::remove_file(path)?;
     }
     let mut command = shell::cargo(&["run", "--quiet", "--locked", "-p", package]);
-    command.args(["--example", "conformance", "--", "--report"]).arg(path);
+    command.args(["--example", &format!("conformance_{backend}"), "--", "--report"]).arg(path);
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         println!("{}", String::from_utf8_lossy(&output.stdout));

@@ -55,7 +55,7 @@ fn arguments_are_built_with_all_their_fields() {
         delay_until: None,
         execution_deadline_at: None,
         partition_id: 17,
-        now: TimestampMs::now(),
+        now: TimestampMs::from_millis(0),
     };
     let cancel = CancelExecutionArgs {
         execution_id: id(),

@@ -1,4 +1,4 @@
-//! The conformance suite as a program: `cargo run -p ff-backend-sqlite --example conformance`.
+//! The conformance suite as a program: `cargo run -p ff-backend-sqlite --example conformance_sqlite`.
 #![expect(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 use std::process::ExitCode;

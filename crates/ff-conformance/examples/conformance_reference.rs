@@ -1,4 +1,4 @@
-//! The suite as a program: `cargo run -p ff-conformance --example conformance -- --report report.json`.
+//! The suite as a program: `cargo run -p ff-conformance --example conformance_reference -- --report report.json`.
 
 use std::process::ExitCode;
 
