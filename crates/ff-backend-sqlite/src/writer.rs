@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ff_core::clock::Clock;
-use ff_core::engine_error::EngineError;
+use ff_core::engine_error::{ContentionKind, EngineError};
 use futures::future::LocalBoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -49,7 +49,8 @@ struct Operation<F, T> {
 }
 
 enum Message {
-    Run(Box<dyn Job>),
+    /// The operation, and when it was asked for: how long it waits for the lock counts from then.
+    Run(Box<dyn Job>, Instant),
     Stop(oneshot::Sender<()>),
 }
 
@@ -103,7 +104,8 @@ impl Writer {
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Message::Run(Box::new(Operation { body, keep_unawaited, reply }));
+        let job = Box::new(Operation { body, keep_unawaited, reply });
+        let job = Message::Run(job, Instant::now());
         self.queue.send(job).await.map_err(|_| writer_stopped())?;
         answer.await.map_err(|_| writer_stopped())?
     }
@@ -162,7 +164,7 @@ impl Group {
         let _ = execute(&mut self.conn, "PRAGMA busy_timeout = 0").await;
         while let Some(message) = self.messages.recv().await {
             let stop = match message {
-                Message::Run(job) => self.commit_group(job).await,
+                Message::Run(job, asked_at) => self.commit_group(job, asked_at).await,
                 Message::Stop(done) => Some(done),
             };
             if let Some(done) = stop {
@@ -176,8 +178,12 @@ impl Group {
     }
 
     /// Runs the job and whatever arrives while it runs. Returns the stop message if one arrived.
-    async fn commit_group(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
-        if let Err(error) = begin(&mut self.conn, self.surroundings.patience).await {
+    async fn commit_group(
+        &mut self,
+        first: Box<dyn Job>,
+        asked_at: Instant,
+    ) -> Option<oneshot::Sender<()>> {
+        if let Err(error) = begin(&mut self.conn, asked_at, self.surroundings.patience).await {
             first.refuse(from_sqlx(error));
             return None;
         }
@@ -193,14 +199,16 @@ impl Group {
                 Err(job) => {
                     finished.push(job);
                     roll_back(&mut self.conn).await;
-                    refuse_all(finished, "an earlier operation of its group broke the transaction");
+                    refuse_all(finished, || {
+                        transport("an operation of its group broke the transaction")
+                    });
                     return stop;
                 }
             }
             woken.append(&mut tx.into_woken());
             if finished.len() < GROUP_MAX && begun_at.elapsed() < GROUP_TIME {
                 match self.messages.try_recv() {
-                    Ok(Message::Run(job)) => next = Some(job),
+                    Ok(Message::Run(job, _)) => next = Some(job),
                     Ok(Message::Stop(done)) => stop = Some(done),
                     Err(_) => {}
                 }
@@ -213,7 +221,11 @@ impl Group {
             }
             Err(error) => {
                 roll_back(&mut self.conn).await;
-                refuse_all(finished, &format!("the commit failed: {error}"));
+                let reason = format!("the commit failed: {error}");
+                refuse_all(finished, || match is_busy(&error) {
+                    true => EngineError::Contention(ContentionKind::StoreBusy),
+                    false => transport(&reason),
+                });
             }
         }
         stop
@@ -222,8 +234,11 @@ impl Group {
 
 /// Takes the file's write lock. The transaction is begun and ended by plain statements: SQLite ends one
 /// by itself on some errors, such as a full disk, and the driver's own count would not notice.
-async fn begin(conn: &mut SqliteConnection, patience: Duration) -> Result<(), sqlx::Error> {
-    let asked_at = Instant::now();
+async fn begin(
+    conn: &mut SqliteConnection,
+    asked_at: Instant,
+    patience: Duration,
+) -> Result<(), sqlx::Error> {
     loop {
         match execute(conn, "BEGIN IMMEDIATE").await {
             Err(error) if is_busy(&error) && asked_at.elapsed() < patience => {
@@ -244,10 +259,14 @@ async fn execute(conn: &mut SqliteConnection, statement: &'static str) -> Result
 }
 
 /// Answers what was rolled back with its group. An operation that has its own error keeps it.
-fn refuse_all(finished: Vec<Finished>, reason: &str) {
+fn refuse_all(finished: Vec<Finished>, error: impl Fn() -> EngineError) {
     for job in finished {
-        (job.answer)(Err(EngineError::Transport { backend: LABEL, source: reason.into() }));
+        (job.answer)(Err(error()));
     }
+}
+
+fn transport(reason: &str) -> EngineError {
+    EngineError::Transport { backend: LABEL, source: reason.into() }
 }
 
 /// The job after it has run; an `Err` when the whole transaction is lost with it.
