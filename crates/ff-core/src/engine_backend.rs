@@ -378,6 +378,24 @@ pub trait EngineBackend: Send + Sync + 'static {
         unavailable("list_execution_events")
     }
 
+    /// Reads a stream's events after the cursor, or from its beginning, in the one order in which they
+    /// become readable. Fewer than `limit` are returned when there are no more by now. A subscriber that
+    /// goes on from the cursor of the last event that it has dealt with misses none and reads none
+    /// twice, whatever commits at the same time \[EVT-1\].
+    ///
+    /// `limit` is at most [`READ_EVENTS_MAX_LIMIT`].
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` for a limit outside its range.
+    async fn read_events(
+        &self,
+        _stream: EventStream,
+        _after: Option<EventCursor>,
+        _limit: u32,
+    ) -> Answer<Vec<RecordedEvent>> {
+        unavailable("read_events")
+    }
+
     // ---- worker ----------------------------------------------------------------------------
 
     /// Puts a worker process on the registry \[WORK-1\].

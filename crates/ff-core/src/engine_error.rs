@@ -102,6 +102,8 @@ pub enum ContentionKind {
     },
     /// Other writers kept the store busy for longer than the backend waits.
     StoreBusy,
+    /// All connections of the backend's pool were in use for longer than the backend waits.
+    PoolExhausted,
 }
 
 /// What the call contradicts.
@@ -142,8 +144,14 @@ pub enum OpenKind {
     BackendNotCompiledIn,
     /// The directory of the database file does not exist.
     MissingDirectory,
-    /// The database file cannot be opened or created.
+    /// The database file cannot be opened or created, or the server refuses the user.
     AccessDenied,
+    /// The server has no database of that name.
+    MissingDatabase,
+    /// No server answers.
+    Unreachable,
+    /// The server's version is older than the backend supports.
+    UnsupportedServer,
     /// The database can be read but not written.
     ReadOnly,
     /// The file is not a database, or is damaged.
@@ -224,6 +232,9 @@ impl fmt::Display for ContentionKind {
                 write!(f, "the execution has already finished as {outcome}")
             }
             Self::StoreBusy => f.write_str("the store is busy with other writers; try again"),
+            Self::PoolExhausted => f.write_str(
+                "every connection of the pool is in use; try again, or give the pool more",
+            ),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::backend::{ClaimPolicy, FailureReason};
 use crate::contracts::{
     CLAIM_BATCH_MAX, ClaimBatchArgs, CreateExecutionArgs, ExecutionFilter,
-    LIST_EXECUTIONS_MAX_LIMIT, RECONCILE_MAX_LIMIT,
+    LIST_EXECUTIONS_MAX_LIMIT, READ_EVENTS_MAX_LIMIT, RECONCILE_MAX_LIMIT,
 };
 use crate::engine_error::{EngineError, ValidationKind};
 use crate::policy::{BackoffStrategy, ExecutionPolicy};
@@ -127,6 +127,14 @@ pub fn check_lane(lane: &LaneId) -> Checked {
 /// `Validation { InvalidInput }`.
 pub fn check_reconcile_limit(limit: u32) -> Checked {
     check_range("limit", limit, RECONCILE_MAX_LIMIT)
+}
+
+/// Checks how many events one read may return.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_read_events_limit(limit: u32) -> Checked {
+    check_range("limit", limit, READ_EVENTS_MAX_LIMIT)
 }
 
 /// Checks a filter and the size of its page.
