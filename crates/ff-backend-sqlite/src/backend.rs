@@ -264,6 +264,15 @@ impl EngineBackend for SqliteBackend {
         event::list_of_execution(self, execution_id).await
     }
 
+    async fn read_events(
+        &self,
+        stream: EventStream,
+        after: Option<EventCursor>,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, EngineError> {
+        event::read(self, stream, after, limit).await
+    }
+
     async fn list_lanes(&self) -> Result<Vec<LaneInfo>, EngineError> {
         admin::list_lanes(self).await
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ff_core::clock::{Clock, SystemClock};
+use ff_core::contracts::DEFAULT_INSTANCE_TAG_KEY;
 use ff_core::rules::input::{DEFAULT_PAYLOAD_MAX_BYTES, InputLimits};
 
 /// Ids may name any partition that PostgreSQL's `smallint` holds, so that rows can move there.
@@ -22,7 +23,7 @@ pub struct SqliteConfig {
     /// Bytes that a payload, a result or a failure's reason may have. Default: 1 MiB.
     pub payload_max_bytes: usize,
     /// The tag whose value an execution's events carry as `instance_tag`. Default:
-    /// `cairn.instance_id`.
+    /// [`DEFAULT_INSTANCE_TAG_KEY`].
     pub instance_tag_key: String,
     /// How long an operation waits for other processes to finish writing before it answers
     /// `Contention(StoreBusy)`. Default: 5 s.
@@ -34,7 +35,7 @@ impl Default for SqliteConfig {
         Self {
             clock: Arc::new(SystemClock),
             payload_max_bytes: DEFAULT_PAYLOAD_MAX_BYTES,
-            instance_tag_key: "cairn.instance_id".to_owned(),
+            instance_tag_key: DEFAULT_INSTANCE_TAG_KEY.to_owned(),
             busy_timeout: Duration::from_secs(5),
         }
     }

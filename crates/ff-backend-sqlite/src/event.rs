@@ -1,7 +1,8 @@
 //! Events.
 
-use ff_core::contracts::{EventStream, ExecutionEvent};
+use ff_core::contracts::{EventCursor, EventStream, ExecutionEvent, RecordedEvent};
 use ff_core::engine_error::EngineError;
+use ff_core::rules::input;
 use ff_core::types::{ExecutionId, TimestampMs};
 use ff_sql::row::word;
 use serde_json::Value;
@@ -11,6 +12,9 @@ use crate::error::from_sqlx;
 use crate::{SqliteBackend, execution, rows};
 
 const LIST_OF_EXECUTION: &str = include_str!("../sql/event/list_of_execution.sql");
+const READ_LEASE: &str = include_str!("../sql/event/read_lease.sql");
+const READ_COMPLETION: &str = include_str!("../sql/event/read_completion.sql");
+const READ_OPERATOR: &str = include_str!("../sql/event/read_operator.sql");
 
 /// See [`ff_core::engine_backend::EngineBackend::list_execution_events`].
 pub(crate) async fn list_of_execution(
@@ -27,10 +31,39 @@ pub(crate) async fn list_of_execution(
     if found.is_empty() && execution::describe(backend, execution_id).await?.is_none() {
         return Err(EngineError::execution_not_found());
     }
-    found.iter().map(|row| read(row, execution_id)).collect()
+    found.iter().map(|row| history_entry(row, execution_id)).collect()
 }
 
-fn read(row: &SqliteRow, execution_id: &ExecutionId) -> Result<ExecutionEvent, EngineError> {
+/// See [`ff_core::engine_backend::EngineBackend::read_events`].
+///
+/// One writer at a time takes the ids, so that they rise with the commits.
+pub(crate) async fn read(
+    backend: &SqliteBackend,
+    stream: EventStream,
+    after: Option<EventCursor>,
+    limit: u32,
+) -> Result<Vec<RecordedEvent>, EngineError> {
+    input::check_read_events_limit(limit)?;
+    let (statement, table) = match stream {
+        EventStream::Lease => (READ_LEASE, "ff_lease_event"),
+        EventStream::Completion => (READ_COMPLETION, "ff_completion_event"),
+        EventStream::Operator => (READ_OPERATOR, "ff_operator_event"),
+        _ => return Err(EngineError::Unavailable { op: "reading this stream" }),
+    };
+    let after = after.map(|cursor| i64::try_from(cursor.event_id()).unwrap_or(i64::MAX));
+    let found = sqlx::query(statement)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&backend.readers)
+        .await
+        .map_err(from_sqlx)?;
+    found.iter().map(|row| rows::event(row, table)?.into_event(table)).collect()
+}
+
+fn history_entry(
+    row: &SqliteRow,
+    execution_id: &ExecutionId,
+) -> Result<ExecutionEvent, EngineError> {
     let stream: String = rows::get(row, "stream")?;
     let stream: EventStream = word("event", "stream", execution_id.as_str(), &stream)?;
     let name: String = rows::get(row, "name")?;

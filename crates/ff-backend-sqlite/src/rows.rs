@@ -1,10 +1,12 @@
 //! Columns to row structs.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::types::ExecutionId;
+use ff_sql::event_row::EventRow;
 use ff_sql::row::{AttemptRow, ContextRow, ExecutionRow, KeyRow};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -19,15 +21,15 @@ where
     row.try_get(column).map_err(from_sqlx)
 }
 
-/// The columns of a row, whose key names it when one cannot be read.
+/// The columns of a row, whose id names it when one cannot be read.
 #[derive(Clone, Copy)]
-struct Columns<'r> {
+struct Columns<'r, I> {
     row: &'r SqliteRow,
     table: &'static str,
-    key: KeyRow,
+    id: I,
 }
 
-impl<'r> Columns<'r> {
+impl<'r, I: Copy + Display> Columns<'r, I> {
     fn get<T>(self, column: &str) -> Result<T, EngineError>
     where
         T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
@@ -35,9 +37,7 @@ impl<'r> Columns<'r> {
         self.row.try_get(column).map_err(|error| match error {
             sqlx::Error::ColumnDecode { source, .. } => {
                 let column = column.strip_prefix("a_").unwrap_or(column);
-                let KeyRow { partition_key, execution_id } = self.key;
-                let id = format!("{{fp:{partition_key}}}:{execution_id}");
-                EngineError::corruption(self.table, column, id, source)
+                EngineError::corruption(self.table, column, self.id, source)
             }
             error => from_sqlx(error),
         })
@@ -69,7 +69,7 @@ pub(crate) fn position(row: &SqliteRow) -> Result<usize, EngineError> {
 pub(crate) fn execution(row: &SqliteRow) -> Result<(Execution, Option<Attempt>), EngineError> {
     let key = key(row)?;
     let joined = attempt(row, key)?;
-    let columns = Columns { row, table: "ff_exec_core", key };
+    let columns = Columns { row, table: "ff_exec_core", id: key };
     let execution = ExecutionRow {
         key,
         flow_id: columns.get("flow_id")?,
@@ -106,7 +106,7 @@ pub(crate) fn execution(row: &SqliteRow) -> Result<(Execution, Option<Attempt>),
 
 /// The attempt that was joined, if there is one.
 pub(crate) fn attempt(row: &SqliteRow, key: KeyRow) -> Result<Option<Attempt>, EngineError> {
-    let columns = Columns { row, table: "ff_attempt", key };
+    let columns = Columns { row, table: "ff_attempt", id: key };
     let Some(attempt_index) = columns.get("a_attempt_index")? else {
         return Ok(None);
     };
@@ -127,7 +127,7 @@ pub(crate) fn attempt(row: &SqliteRow, key: KeyRow) -> Result<Option<Attempt>, E
 
 pub(crate) fn context(row: &SqliteRow) -> Result<ContextRow, EngineError> {
     let key = key(row)?;
-    let columns = Columns { row, table: "ff_exec_core", key };
+    let columns = Columns { row, table: "ff_exec_core", id: key };
     Ok(ContextRow {
         key,
         lane_id: columns.get("lane_id")?,
@@ -137,5 +137,23 @@ pub(crate) fn context(row: &SqliteRow) -> Result<ContextRow, EngineError> {
         payload_encoding: columns.get("payload_encoding")?,
         tags: columns.get("tags")?,
         policy: columns.get("policy")?,
+    })
+}
+
+/// An event, by the names that every table's statement gives its columns.
+pub(crate) fn event(row: &SqliteRow, table: &'static str) -> Result<EventRow, EngineError> {
+    let event_id = get(row, "event_id")?;
+    let columns = Columns { row, table, id: event_id };
+    Ok(EventRow {
+        transaction: 0,
+        event_id,
+        partition_key: columns.get("partition_key")?,
+        execution_id: columns.get("execution_id")?,
+        flow_id: columns.get("flow_id")?,
+        name: columns.get("name")?,
+        details: columns.get("details")?,
+        occurred_at_ms: columns.get("occurred_at_ms")?,
+        namespace: columns.get("namespace")?,
+        instance_tag: columns.get("instance_tag")?,
     })
 }

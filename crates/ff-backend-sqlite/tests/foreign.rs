@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use common::{Opened, TTL_MS, args, claim, open};
 use ff_core::clock::Clock;
-use ff_core::contracts::{CreateExecutionArgs, ReconcileTask, ScanReport};
+use ff_core::contracts::{
+    CreateExecutionArgs, EventCursor, EventStream, ReconcileTask, RecordedEvent, ScanReport,
+};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{EngineError, ValidationKind};
-use ff_core::types::{ExecutionId, Namespace, TimestampMs};
+use ff_core::types::{ExecutionId, FlowId, Namespace, TimestampMs};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use uuid::Uuid;
 
 async fn execute(opened: &Opened, statement: &str) {
     let query = sqlx::query(AssertSqlSafe(statement.to_owned()));
@@ -162,4 +165,70 @@ async fn a_lease_begins_when_it_is_given_and_not_when_it_was_asked_for() {
     let execution = opened.backend.describe_execution(handle.execution_id()).await.unwrap();
     let lease = execution.unwrap().lease().unwrap();
     assert_eq!(lease.expires_at.0, opened.clock.now().0 + i64::from(TTL_MS));
+}
+
+const INSERT_OPERATOR_EVENT: &str = "INSERT INTO ff_operator_event \
+    (partition_key, execution_id, event_type, details, occurred_at_ms, namespace) \
+    VALUES (3, '550e8400-e29b-41d4-a716-446655440000', 'paused', '{\"by\":\"me\"}', 5, 'tenant')";
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_named() {
+    for (stream, spoil) in [
+        (EventStream::Lease, "partition_key = -1"),
+        (EventStream::Lease, "execution_id = 'x'"),
+        (EventStream::Completion, "execution_id = x'01'"),
+        (EventStream::Completion, "flow_id = x''"),
+        (EventStream::Operator, "details = '{'"),
+        (EventStream::Operator, "namespace = CAST(x'ff' AS TEXT)"),
+    ] {
+        let opened = open().await;
+        create(&opened).await;
+        let handle = claim(&opened.backend).await.unwrap();
+        opened.backend.complete(&handle, None).await.unwrap();
+        execute(&opened, INSERT_OPERATOR_EVENT).await;
+        execute(&opened, &format!("UPDATE ff_{stream}_event SET {spoil}")).await;
+
+        match opened.backend.read_events(stream, None, 10).await {
+            Err(EngineError::Validation { kind: ValidationKind::Corruption, detail }) => {
+                let column = spoil.split(' ').next().unwrap();
+                let named = format!("ff_{stream}_event.{column} of 1: ");
+                assert!(detail.starts_with(&named), "{detail}");
+            }
+            other => panic!("{spoil}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_another_program_is_read_whole() {
+    let opened = open().await;
+    execute(&opened, INSERT_OPERATOR_EVENT).await;
+    let insert = "INSERT INTO ff_completion_event \
+                  (partition_key, execution_id, flow_id, outcome, occurred_at_ms, instance_tag) VALUES \
+                  (3, zeroblob(16), zeroblob(16), 'success', 5, 'blue')";
+    execute(&opened, insert).await;
+    let cursor = EventCursor::new(0, 1);
+    let id = |uuid| ExecutionId::from_parts(3, uuid);
+
+    let operator = opened.backend.read_events(EventStream::Operator, None, 10).await.unwrap();
+    let completion = opened.backend.read_events(EventStream::Completion, None, 10).await.unwrap();
+
+    let uuid = "550e8400-e29b-41d4-a716-446655440000".parse().unwrap();
+    let mut paused = RecordedEvent::new(cursor, id(uuid), TimestampMs(5), "paused");
+    paused.details = serde_json::json!({"by": "me"});
+    paused.namespace = Namespace::new("tenant");
+    assert_eq!(operator, [paused]);
+    let mut success = RecordedEvent::new(cursor, id(Uuid::nil()), TimestampMs(5), "success");
+    success.flow_id = Some(FlowId(Uuid::nil()));
+    success.instance_tag = Some("blue".to_owned());
+    assert_eq!(completion, [success]);
+}
+
+#[tokio::test]
+async fn a_cursor_beyond_every_event_reads_nothing() {
+    let opened = open().await;
+    create(&opened).await;
+    claim(&opened.backend).await.unwrap();
+    let beyond = Some(EventCursor::new(0, u64::MAX));
+    assert_eq!(opened.backend.read_events(EventStream::Lease, beyond, 10).await.unwrap(), []);
 }

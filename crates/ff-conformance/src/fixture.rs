@@ -69,6 +69,20 @@ pub trait Probe: Send + Sync {
 
     /// Rows that name the execution, in all tables together.
     async fn count_rows(&self, id: &ExecutionId) -> u64;
+
+    /// Begins a transaction of its own, inserts a completion event `success` of the execution into it,
+    /// so that the event has its id, and leaves it open; `None` where the writers take turns, and nobody
+    /// else could commit meanwhile.
+    async fn begin_completion_event(&self, _id: &ExecutionId) -> Option<Box<dyn UncommittedEvent>> {
+        None
+    }
+}
+
+/// An event that nobody sees until it is committed.
+#[async_trait]
+pub trait UncommittedEvent: Send {
+    /// Commits it.
+    async fn commit(self: Box<Self>);
 }
 
 /// The key of a row of `ff_attempt`.

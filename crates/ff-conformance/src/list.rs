@@ -261,6 +261,16 @@ macro_rules! __for_each_case {
                 racing_endings_are_one_completion ["SAFE-5" "TIME-8"] timer;
                 every_lease_is_told_once ["SAFE-1"];
                 a_dropped_ending_is_told_when_it_is_done ["SAFE-2"];
+                a_stream_is_read_in_pages_without_a_gap ["EVT-1"];
+                a_subscriber_goes_on_from_its_cursor ["EVT-1"];
+                each_stream_has_its_own_events ["EVT-1"];
+                an_event_carries_what_its_execution_has ["EVT-1"];
+                the_end_of_a_stream_is_empty ["EVT-1"];
+                a_limit_outside_its_range_is_refused ["EVT-1"];
+                a_reopened_store_reads_on_from_the_cursor ["EVT-1"];
+                a_cursor_outlives_its_event ["EVT-1" "TIME-7"] timer admin;
+                a_subscriber_beside_concurrent_finishers_sees_each_once ["EVT-1"];
+                a_lower_id_that_commits_last_is_not_missed ["EVT-1"] probe;
             }
             admin {
                 lanes_are_listed_by_name ["READ-1"];
@@ -346,7 +356,7 @@ mod tests {
             .iter()
             .flat_map(|(area, last)| (1..=*last).map(move |number| format!("{area}-{number}")))
             .collect();
-        rules.extend(["STATE-1", "TIME-7", "TIME-8", "READ-1"].map(str::to_owned));
+        rules.extend(["STATE-1", "TIME-7", "TIME-8", "READ-1", "EVT-1"].map(str::to_owned));
         let missing: Vec<_> = rules.iter().filter(|rule| !proved.contains(rule.as_str())).collect();
         assert!(missing.is_empty(), "no case proves {missing:?}");
     }

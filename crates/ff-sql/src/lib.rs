@@ -2,6 +2,7 @@
 //! what a rule answers becomes the parameters of a statement. No driver and no statement.
 //!
 //! - [`row`]: rows as a driver reads them, to [`ff_core::execution`];
+//! - [`event_row`]: rows of events, to what a subscriber reads;
 //! - [`rounds`]: batches split so that one statement never meets one row twice;
 //! - [`changes`]: what an operation has loaded and what it shall store;
 //! - [`document`]: decisions and calls as JSON documents, one a row, that a statement unpacks;
@@ -10,6 +11,7 @@
 
 pub mod changes;
 pub mod document;
+pub mod event_row;
 pub mod rounds;
 pub mod row;
 pub mod scan;

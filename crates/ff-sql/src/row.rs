@@ -2,7 +2,7 @@
 //! table, column and id (SAFE-7).
 
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use ff_core::contracts::ExecutionContext;
@@ -152,6 +152,13 @@ impl KeyRow {
             )
         })?;
         Ok(ExecutionId::from_parts(partition, self.execution_id))
+    }
+}
+
+/// As the execution's id, also where the partition is out of range.
+impl Display for KeyRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{fp:{}}}:{}", self.partition_key, self.execution_id)
     }
 }
 

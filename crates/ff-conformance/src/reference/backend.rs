@@ -8,9 +8,9 @@ use ff_core::backend::{
 };
 use ff_core::contracts::{
     Area, Capabilities, ClaimBatchArgs, ClaimedExecution, Completion, CreateExecutionArgs,
-    CreateExecutionResult, ExecutionContext, ExecutionCount, ExecutionEvent, ExecutionFilter,
-    ExecutionOutcome, ExecutionPage, ExecutionsCursor, Failure, LaneInfo, ReconcileTask,
-    ScanReport,
+    CreateExecutionResult, EventCursor, EventStream, ExecutionContext, ExecutionCount,
+    ExecutionEvent, ExecutionFilter, ExecutionOutcome, ExecutionPage, ExecutionsCursor, Failure,
+    LaneInfo, ReconcileTask, RecordedEvent, ScanReport,
 };
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
@@ -142,7 +142,16 @@ impl EngineBackend for ReferenceBackend {
         &self,
         execution_id: &ExecutionId,
     ) -> Answer<Vec<ExecutionEvent>> {
-        self.events(execution_id)
+        self.history(execution_id)
+    }
+
+    async fn read_events(
+        &self,
+        stream: EventStream,
+        after: Option<EventCursor>,
+        limit: u32,
+    ) -> Answer<Vec<RecordedEvent>> {
+        self.read_stream(stream, after, limit)
     }
 
     // ---- admin -----------------------------------------------------------------------------

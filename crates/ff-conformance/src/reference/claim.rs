@@ -65,10 +65,10 @@ impl ReferenceBackend {
         let mut state = self.lock()?;
         let mut claimed = Vec::new();
         for id in state.next_in_queue(args, now) {
-            let record = state.load(&id)?;
-            let decision = grant(&record.execution()?, &args.policy, now)?;
-            let lease = record.apply(decision);
-            claimed.push(ClaimedExecution::new(Handle::mint(LABEL, id, lease), record.context()?));
+            let decision = grant(&state.load(&id)?.execution()?, &args.policy, now)?;
+            let lease = state.apply(&id, decision);
+            let context = state.load(&id)?.context()?;
+            claimed.push(ClaimedExecution::new(Handle::mint(LABEL, id, lease), context));
         }
         Ok(claimed)
     }

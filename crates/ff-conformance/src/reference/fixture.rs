@@ -95,9 +95,6 @@ impl Probe for ReferenceStore {
     }
 
     async fn count_rows(&self, id: &ExecutionId) -> u64 {
-        let state = self.backend.store.lock();
-        let keys = state.idempotency.values().filter(|holder| *holder == id).count();
-        let rows = state.find(id).map_or(0, Record::count_rows);
-        (keys + rows) as u64
+        self.backend.store.lock().count_rows(id) as u64
     }
 }

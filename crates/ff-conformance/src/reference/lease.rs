@@ -45,6 +45,6 @@ impl ReferenceBackend {
         let attempt = record.attempt(handle.attempt_index())?;
         let held = Held { execution: &execution, attempt: attempt.as_ref(), handle, now };
         let decision = rule(held, record)?;
-        Ok(record.apply(decision))
+        Ok(state.apply(handle.execution_id(), decision))
     }
 }

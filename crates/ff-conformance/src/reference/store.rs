@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ff_core::caps::CapabilityRequirement;
-use ff_core::contracts::{EventStream, ExecutionEvent};
-use ff_core::decision::{Decision, Event, EventKind, Patch, ResultChange};
+use ff_core::decision::{Decision, Patch, ResultChange};
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::state::LaneState;
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, Namespace};
-use serde_json::Value;
 
+use super::event::EventLog;
 use super::probe::RawColumns;
 
 /// Everything that is stored.
@@ -21,6 +20,7 @@ pub(super) struct State {
     pub(super) idempotency: HashMap<IdempotencyKey, ExecutionId>,
     pub(super) lanes: BTreeMap<LaneId, LaneState>,
     pub(super) retention: HashMap<Namespace, Duration>,
+    pub(super) events: EventLog,
 }
 
 /// An execution's idempotency key is its own within its namespace and lane.
@@ -35,7 +35,6 @@ pub(super) struct Record {
     pub(super) payload: Vec<u8>,
     pub(super) payload_encoding: Option<String>,
     pub(super) result: Option<Vec<u8>>,
-    pub(super) events: Vec<ExecutionEvent>,
     pub(super) raw: RawColumns,
 }
 
@@ -53,9 +52,28 @@ impl State {
         self.lanes.get(lane) == Some(&LaneState::Paused)
     }
 
+    /// Stores what a rule decided of an execution and answers what the caller is told.
+    pub(super) fn apply<T>(&mut self, id: &ExecutionId, decision: Decision<T>) -> T {
+        if let Some(record) = self.records.get_mut(id) {
+            if let Some(patch) = decision.patch {
+                record.store(patch);
+            }
+            self.events.append(&record.execution, decision.events);
+        }
+        decision.outcome
+    }
+
+    /// Rows that other backends would keep of an execution.
+    pub(super) fn count_rows(&self, id: &ExecutionId) -> usize {
+        let keys = self.idempotency.values().filter(|holder| *holder == id).count();
+        let own = self.find(id).map_or(0, |record| 1 + record.attempts.len());
+        keys + own + self.events.of_execution(id).count()
+    }
+
     /// Removes an execution with all that names it.
     pub(super) fn remove(&mut self, id: &ExecutionId) {
         self.records.remove(id);
+        self.events.remove(id);
         self.idempotency.retain(|_, holder| holder != id);
     }
 }
@@ -69,7 +87,6 @@ impl Record {
             payload: Vec::new(),
             payload_encoding: None,
             result: None,
-            events: Vec::new(),
             raw: RawColumns::default(),
         }
     }
@@ -96,15 +113,6 @@ impl Record {
         Ok(attempt)
     }
 
-    /// Stores what a rule decided and answers what the caller is told.
-    pub(super) fn apply<T>(&mut self, decision: Decision<T>) -> T {
-        if let Some(patch) = decision.patch {
-            self.store(patch);
-        }
-        self.events.extend(decision.events.into_iter().map(history_entry));
-        decision.outcome
-    }
-
     fn store(&mut self, patch: Patch) {
         self.raw.overwritten_by(&patch);
         self.execution = patch.execution;
@@ -129,20 +137,4 @@ impl Record {
         };
         Some(self.raw.word(column).unwrap_or(written).to_owned())
     }
-
-    /// Rows that other backends would keep of this execution, its idempotency key aside.
-    pub(super) fn count_rows(&self) -> usize {
-        1 + self.attempts.len() + self.events.len()
-    }
-}
-
-fn history_entry(event: Event) -> ExecutionEvent {
-    let (stream, name, details) = match event.kind {
-        EventKind::Completion(outcome) => (EventStream::Completion, outcome.as_str(), Value::Null),
-        EventKind::Lease(event_type) => (EventStream::Lease, event_type.as_str(), Value::Null),
-        EventKind::Operator { event_type, details } => {
-            (EventStream::Operator, event_type.as_str(), details)
-        }
-    };
-    ExecutionEvent::new(event.occurred_at, stream, name, details)
 }

@@ -39,19 +39,21 @@ impl State {
     /// Offers every execution to a rule and applies at most `limit` of its answers.
     fn sweep(&mut self, rule: DueRule, limit: u32, now: TimestampMs) -> ScanReport {
         let mut report = ScanReport::default();
-        for record in self.records.values_mut() {
-            if report.processed == limit {
+        let mut due = Vec::new();
+        for record in self.records.values() {
+            if due.len() == limit as usize {
                 break;
             }
             match record.execution() {
                 Err(_) => report.errors += 1,
                 Ok(execution) => {
-                    if let Some(decision) = rule(&execution, now) {
-                        record.apply(decision);
-                        report.processed += 1;
-                    }
+                    due.extend(rule(&execution, now).map(|it| (execution.execution_id, it)));
                 }
             }
+        }
+        for (id, decision) in due {
+            self.apply(&id, decision);
+            report.processed += 1;
         }
         report
     }

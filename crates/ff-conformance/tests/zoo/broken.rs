@@ -45,6 +45,10 @@ pub(crate) enum Fault {
     ForgetsPauses,
     RepeatsPages,
     DoesNotHaveProgress,
+    ReadsTheLastEventAgain,
+    SkipsTheFirstEventOfAPage,
+    MixesStreamsUp,
+    LosesInstanceTags,
 }
 
 impl Fault {
@@ -72,6 +76,10 @@ impl Fault {
         Self::ForgetsPauses,
         Self::RepeatsPages,
         Self::DoesNotHaveProgress,
+        Self::ReadsTheLastEventAgain,
+        Self::SkipsTheFirstEventOfAPage,
+        Self::MixesStreamsUp,
+        Self::LosesInstanceTags,
     ];
 }
 
@@ -308,6 +316,28 @@ impl EngineBackend for BrokenBackend {
         }
         if self.has(Fault::RepeatsEvents) {
             events.extend(events.last().cloned());
+        }
+        Ok(events)
+    }
+
+    async fn read_events(
+        &self,
+        stream: EventStream,
+        after: Option<EventCursor>,
+        limit: u32,
+    ) -> Answer<Vec<RecordedEvent>> {
+        let stream = if self.has(Fault::MixesStreamsUp) { EventStream::Lease } else { stream };
+        let shift = |cursor: EventCursor| {
+            let id = match self.fault {
+                Fault::ReadsTheLastEventAgain => cursor.event_id() - 1,
+                Fault::SkipsTheFirstEventOfAPage => cursor.event_id() + 1,
+                _ => cursor.event_id(),
+            };
+            EventCursor::new(cursor.transaction(), id)
+        };
+        let mut events = self.inner.read_events(stream, after.map(shift), limit).await?;
+        if self.has(Fault::LosesInstanceTags) {
+            events.iter_mut().for_each(|event| event.instance_tag = None);
         }
         Ok(events)
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
 mod broken;
+mod late;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -42,14 +43,18 @@ impl Store for BrokenStore {
     }
 }
 
-/// Whether a case fails on a backend. Cases that need more than a backend are not asked.
+/// Whether a case fails on a backend.
 fn fails(case: &Case, fault: Fault) -> bool {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let run = || runtime.block_on(case.run(&BrokenFixture(fault)));
-    catch_unwind(AssertUnwindSafe(run)).is_err()
+    fails_on(&BrokenFixture(fault), case)
 }
 
+fn fails_on(fixture: &dyn Fixture, case: &Case) -> bool {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(case.run(fixture)))).is_err()
+}
+
+/// Cases that need more than a backend are not asked.
 fn asked() -> impl Iterator<Item = &'static &'static Case> {
     let needs_more =
         |case: &Case| case.needs.iter().any(|need| ["probe", "transaction"].contains(need));

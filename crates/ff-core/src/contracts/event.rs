@@ -9,6 +9,10 @@ use crate::types::{ExecutionId, FlowId, Namespace, TimestampMs};
 /// Events that one [`read_events`](crate::engine_backend::EngineBackend::read_events) returns at most.
 pub const READ_EVENTS_MAX_LIMIT: u32 = 10_000;
 
+/// The tag whose value an execution's events carry as their instance tag, unless a backend is set up
+/// otherwise.
+pub const DEFAULT_INSTANCE_TAG_KEY: &str = "cairn.instance_id";
+
 /// One entry in the history of an execution.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

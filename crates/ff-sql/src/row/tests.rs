@@ -123,6 +123,8 @@ fn an_attempt_row_is_read() {
 #[test]
 fn a_partition_out_of_range_is_corrupt() {
     let key = KeyRow { partition_key: -1, ..KEY };
+    assert_eq!(key.to_string(), ID.replace('3', "-1"));
+    assert_eq!(KEY.to_string(), ID);
     assert!(matches!(
         key.execution_id(),
         Err(EngineError::Validation { kind: ValidationKind::Corruption, .. })
