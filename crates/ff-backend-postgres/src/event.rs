@@ -8,7 +8,7 @@ use ff_sql::row::word;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 
-use crate::error::{from_sqlx, unexpected};
+use crate::error::from_sqlx;
 use crate::retry::repeat;
 use crate::tx::Tx;
 use crate::{PostgresBackend, execution, rows};
@@ -38,10 +38,10 @@ pub(crate) async fn list_of_execution(
     if found.is_empty() && execution::describe(backend, execution_id).await?.is_none() {
         return Err(EngineError::execution_not_found());
     }
-    found.iter().map(|row| read_one(row, execution_id)).collect()
+    found.iter().map(|row| history_entry(row, execution_id)).collect()
 }
 
-fn read_one(row: &PgRow, execution_id: &ExecutionId) -> Result<ExecutionEvent, EngineError> {
+fn history_entry(row: &PgRow, execution_id: &ExecutionId) -> Result<ExecutionEvent, EngineError> {
     let stream: String = rows::get(row, "stream")?;
     let stream: EventStream = word("event", "stream", execution_id.as_str(), &stream)?;
     let name: String = rows::get(row, "name")?;
@@ -63,7 +63,24 @@ pub(crate) async fn read(
     after: Option<EventCursor>,
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, EngineError> {
-    let _ = (backend, stream, after, limit, READ_LEASE, READ_COMPLETION, READ_OPERATOR);
     input::check_read_events_limit(limit)?;
-    Err(unexpected("todo"))
+    let (statement, table) = match stream {
+        EventStream::Lease => (READ_LEASE, "ff_lease_event"),
+        EventStream::Completion => (READ_COMPLETION, "ff_completion_event"),
+        EventStream::Operator => (READ_OPERATOR, "ff_operator_event"),
+        _ => return Err(EngineError::Unavailable { op: "this stream of events" }),
+    };
+    let after = after.unwrap_or(EventCursor::new(0, 0));
+    // A cursor beyond what the store can hold has nothing after it.
+    let transaction = i64::try_from(after.transaction()).unwrap_or(i64::MAX);
+    let event_id = i64::try_from(after.event_id()).unwrap_or(i64::MAX);
+    let found = repeat(async |_| {
+        let mut tx = Tx::alone(backend).await?;
+        let read = tx.query(statement).bind(transaction).bind(event_id).bind(i64::from(limit));
+        let found = read.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        tx.commit().await?;
+        Ok(found)
+    })
+    .await?;
+    found.iter().map(|row| rows::event(row)?.into_event(table)).collect()
 }

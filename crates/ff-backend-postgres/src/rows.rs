@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::types::ExecutionId;
+use ff_sql::event_row::EventRow;
 use ff_sql::row::{AttemptRow, ContextRow, ExecutionRow, KeyRow};
 use sqlx::Row;
 use sqlx::postgres::{PgRow, Postgres};
@@ -108,5 +109,20 @@ pub(crate) fn context(row: &PgRow) -> Result<ContextRow, EngineError> {
         payload_encoding: get(row, "payload_encoding")?,
         tags: get(row, "tags")?,
         policy: get(row, "policy")?,
+    })
+}
+
+pub(crate) fn event(row: &PgRow) -> Result<EventRow, EngineError> {
+    Ok(EventRow {
+        transaction: get(row, "transaction_id")?,
+        event_id: get(row, "event_id")?,
+        partition_key: i64::from(get::<i16>(row, "partition_key")?),
+        execution_id: get(row, "execution_id")?,
+        flow_id: get::<Option<Uuid>>(row, "flow_id")?.map(|id| id.to_string()),
+        name: get(row, "name")?,
+        details: get(row, "details")?,
+        occurred_at_ms: get(row, "occurred_at_ms")?,
+        namespace: get(row, "namespace")?,
+        instance_tag: get(row, "instance_tag")?,
     })
 }

@@ -1,0 +1,9 @@
+//! The conformance suite on PostgreSQL.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "common/database.rs"]
+mod database;
+#[path = "common/fixture.rs"]
+mod fixture;
+
+ff_conformance::suite!(crate::fixture::DatabaseFixture);
