@@ -32,7 +32,7 @@ pub(crate) async fn follow_clock(
 ) -> Result<(), EngineError> {
     let read = tx.query(READ_CLOCK);
     let look = clock.look();
-    let row = read.fetch_one(tx.conn()).await.map_err(from_sqlx)?;
+    let row = read.fetch_one(tx.conn()?).await.map_err(from_sqlx)?;
     clock.follow(look, TimestampMs(rows::get(&row, "now_ms")?));
     Ok(())
 }
@@ -65,14 +65,14 @@ pub(crate) async fn list_lanes(backend: &PostgresBackend) -> Result<Vec<LaneInfo
 
 async fn find_lanes(backend: &PostgresBackend) -> Result<Vec<PgRow>, EngineError> {
     let mut tx = Tx::alone(backend).await?;
-    let found = tx.query(LIST_LANES).fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+    let found = tx.query(LIST_LANES).fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     tx.commit().await?;
     Ok(found)
 }
 
 /// The lanes' names, whatever their states say.
 pub(crate) async fn lane_ids(tx: &mut Tx<'_>) -> Result<Vec<LaneId>, EngineError> {
-    let found = tx.query(LIST_LANES).fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+    let found = tx.query(LIST_LANES).fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     found.iter().map(|row| rows::get(row, "lane_id").map(LaneId)).collect()
 }
 
@@ -101,7 +101,7 @@ async fn set_lane_state(
     repeat(async |_| {
         let mut tx = Tx::alone(backend).await?;
         let set = tx.query(SET_LANE_STATE).bind(lane.as_str()).bind(state.as_str());
-        set.execute(tx.conn()).await.map_err(from_sqlx)?;
+        set.execute(tx.conn()?).await.map_err(from_sqlx)?;
         tx.wake(lane);
         tx.commit().await
     })
@@ -120,7 +120,7 @@ pub(crate) async fn set_retention(
     repeat(async |_| {
         let mut tx = Tx::alone(backend).await?;
         let set = tx.query(SET_RETENTION).bind(namespace.as_str()).bind(retention_ms);
-        set.execute(tx.conn()).await.map_err(from_sqlx)?;
+        set.execute(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await
     })
     .await
@@ -130,7 +130,7 @@ pub(crate) async fn set_retention(
 pub(crate) async fn ping(backend: &PostgresBackend) -> Result<(), EngineError> {
     repeat(async |_| {
         let mut tx = Tx::alone(backend).await?;
-        tx.query(PING).fetch_one(tx.conn()).await.map_err(from_sqlx)?;
+        tx.query(PING).fetch_one(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await
     })
     .await

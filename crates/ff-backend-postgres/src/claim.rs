@@ -103,7 +103,7 @@ async fn pick(backend: &PostgresBackend, args: &ClaimBatchArgs) -> Result<Vec<Pg
         .bind(policy.worker_instance_id.as_str())
         .bind(expires_at.0)
         .bind(&backend.config.instance_tag_key);
-    let found = pick.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+    let found = pick.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     tx.commit().await?;
     Ok(found)
 }
@@ -150,7 +150,7 @@ async fn put_back(
             .bind(reasons.collect::<Vec<_>>())
             .bind(now.0)
             .bind(&backend.config.instance_tag_key);
-        put_back.execute(tx.conn()).await.map_err(from_sqlx)?;
+        put_back.execute(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await
     })
     .await

@@ -30,7 +30,7 @@ pub(crate) async fn list_of_execution(
             .bind(i64::from(execution_id.partition()))
             .bind(execution_id.uuid())
             .bind(execution_id.uuid().to_string());
-        let found = list.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        let found = list.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(found)
     })
@@ -77,7 +77,7 @@ pub(crate) async fn read(
     let found = repeat(async |_| {
         let mut tx = Tx::alone(backend).await?;
         let read = tx.query(statement).bind(transaction).bind(event_id).bind(i64::from(limit));
-        let found = read.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        let found = read.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(found)
     })

@@ -6,11 +6,12 @@ use ff_core::engine_error::EngineError;
 use ff_core::rules::input;
 use ff_core::rules::lease::{self as rule, Held};
 use ff_core::types::TimestampMs;
+use ff_sql::by_handle::{Answers, no_answer};
 use ff_sql::changes::Changes;
 use serde_json::Value;
 
 use crate::columns;
-use crate::error::{from_sqlx, unexpected};
+use crate::error::from_sqlx;
 use crate::retry::repeat;
 use crate::tx::{Key, Tx};
 use crate::{LABEL, PostgresBackend, rows};
@@ -22,7 +23,7 @@ type Answer<T> = Result<T, EngineError>;
 /// See [`ff_core::engine_backend::EngineBackend::renew`].
 pub(crate) async fn renew(backend: &PostgresBackend, handle: &Handle) -> Answer<LeaseRenewal> {
     let mut answers = renew_batch(backend, std::slice::from_ref(handle)).await?;
-    answers.pop().unwrap_or_else(|| Err(unexpected("no answer to a renewal")))
+    answers.pop().unwrap_or_else(|| no_answer(LABEL))
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::renew_batch`].
@@ -30,20 +31,16 @@ pub(crate) async fn renew_batch(
     backend: &PostgresBackend,
     handles: &[Handle],
 ) -> Answer<Vec<Answer<LeaseRenewal>>> {
-    let ours: Vec<&Handle> =
-        handles.iter().filter(|handle| handle.check_backend(LABEL).is_ok()).collect();
-    let mut renewed = Vec::new().into_iter();
-    if !ours.is_empty() {
-        renewed = repeat(async |_| renew_all(backend, &ours).await).await?.into_iter();
+    let mut answers = Answers::new(LABEL, handles, |handle| handle.check_backend(LABEL));
+    for round in answers.rounds() {
+        let items = answers.items(&round);
+        let round_answers = repeat(async |_| renew_round(backend, &items).await).await?;
+        answers.note(round, round_answers);
     }
-    let answers = handles.iter().map(|handle| {
-        handle.check_backend(LABEL)?;
-        renewed.next().unwrap_or_else(|| Err(unexpected("no answer to a renewal")))
-    });
-    Ok(answers.collect())
+    Ok(answers.into_vec())
 }
 
-async fn renew_all(
+async fn renew_round(
     backend: &PostgresBackend,
     handles: &[&Handle],
 ) -> Answer<Vec<Answer<LeaseRenewal>>> {
@@ -54,33 +51,39 @@ async fn renew_all(
     let renew = columns::bind_leases(tx.query(RENEW), handles)
         .bind(expiries.collect::<Vec<_>>())
         .bind(now.0);
-    let rows = renew.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+    let rows = renew.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     tx.commit().await?;
     let renewed =
         rows::by_key(&rows, |row| rows::get::<i64>(row, "lease_expires_at_ms").map(TimestampMs))?;
-    let all_renewed = handles.iter().all(|handle| renewed.contains_key(handle.execution_id()));
-    if all_renewed && renewed.len() == handles.len() {
-        let answers = handles.iter().map(|handle| {
-            let expires_at = renewed.get(handle.execution_id()).copied();
-            let expires_at = expires_at.ok_or_else(|| unexpected("a renewal without expiry"))?;
-            Ok(LeaseRenewal { expires_at, lease_epoch: handle.lease_epoch() })
-        });
-        return Ok(answers.collect());
-    }
-    explain(backend, handles, now).await
+    let misses: Vec<&Handle> = handles
+        .iter()
+        .copied()
+        .filter(|handle| !renewed.contains_key(handle.execution_id()))
+        .collect();
+    let mut missed = explain_misses(backend, &misses, now).await?.into_iter();
+    let answers = handles.iter().map(|handle| match renewed.get(handle.execution_id()) {
+        Some(expires_at) => {
+            Ok(LeaseRenewal { expires_at: *expires_at, lease_epoch: handle.lease_epoch() })
+        }
+        None => missed.next().unwrap_or_else(|| no_answer(LABEL)),
+    });
+    Ok(answers.collect())
 }
 
-/// The rule names what became of each lease; renewing one again at the same time changes nothing.
-async fn explain(
+/// What the hot statement did not match, asked of the rule.
+async fn explain_misses(
     backend: &PostgresBackend,
-    handles: &[&Handle],
+    misses: &[&Handle],
     now: TimestampMs,
 ) -> Answer<Vec<Answer<LeaseRenewal>>> {
+    if misses.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut tx = Tx::begin(backend).await?;
-    let keys: Vec<_> = handles.iter().map(|handle| Key::of_handle(handle)).collect();
-    let mut answers = Vec::with_capacity(handles.len());
+    let keys: Vec<_> = misses.iter().map(|handle| Key::of_handle(handle)).collect();
+    let mut answers = Vec::with_capacity(misses.len());
     let mut changes = Changes::default();
-    for (handle, loaded) in handles.iter().zip(tx.load(&keys).await?) {
+    for (handle, loaded) in misses.iter().zip(tx.load(&keys).await?) {
         answers.push(loaded.and_then(|loaded| {
             let attempt = loaded.attempt.as_ref();
             let held = Held { execution: &loaded.execution, attempt, handle, now };

@@ -72,7 +72,7 @@ async fn is_idle(backend: &PostgresBackend, statement: &'static str) -> Result<b
         let mut tx = Tx::alone(backend).await?;
         let now = tx.now().await?;
         let find = find(&tx, statement, now, (&[], 1));
-        let found = find.fetch_optional(tx.conn()).await.map_err(from_sqlx)?;
+        let found = find.fetch_optional(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(found.is_none())
     })
@@ -94,7 +94,7 @@ async fn sweep_in(tx: &mut Tx<'_>, sweep: Sweep, limit: u32) -> Result<ScanRepor
     let mut scan = Scan::new(limit);
     while let look @ 1.. = scan.next_look() {
         let find = find(tx, sweep.find, now, (scan.passed_by(), look));
-        let ids = read_ids(&find.fetch_all(tx.conn()).await.map_err(from_sqlx)?)?;
+        let ids = read_ids(&find.fetch_all(tx.conn()?).await.map_err(from_sqlx)?)?;
         let keys: Vec<_> = ids.iter().map(Key::new).collect();
         let mut changes = Changes::default();
         for (id, loaded) in ids.iter().zip(tx.load(&keys).await?) {
@@ -140,7 +140,7 @@ async fn trim_in(tx: &mut Tx<'_>, limit: u32) -> Result<ScanReport, EngineError>
     let mut scan = Scan::new(limit);
     while let look @ 1.. = scan.next_look() {
         let find = find(tx, FIND_PAST_RETENTION, now, (scan.passed_by(), look));
-        let found = find.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        let found = find.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         let ids = read_ids(&found)?;
         let keys: Vec<_> = ids.iter().map(Key::new).collect();
         let mut trimmed = Vec::new();
@@ -177,6 +177,6 @@ async fn trim(tx: &mut Tx<'_>, trimmed: &[&ExecutionId]) -> Result<(), EngineErr
         return Ok(());
     }
     let trim = columns::bind_ids(tx.query(TRIM), trimmed);
-    trim.execute(tx.conn()).await.map_err(from_sqlx)?;
+    trim.execute(tx.conn()?).await.map_err(from_sqlx)?;
     Ok(())
 }

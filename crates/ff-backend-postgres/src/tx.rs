@@ -34,7 +34,32 @@ pub(crate) struct Tx<'c> {
 enum Held<'c> {
     /// Each statement is a transaction.
     Alone(PoolConnection<Postgres>),
-    Transaction(Transaction<'c, Postgres>),
+    /// Begun and ended by plain statements: the driver's own way, when it is dropped while it begins,
+    /// gives the connection back with its transaction open.
+    Transaction(Open),
+    Savepoint(Transaction<'c, Postgres>),
+}
+
+/// A connection with a transaction that is rolled back unless it is committed.
+struct Open {
+    /// There until it is dropped.
+    conn: Option<PoolConnection<Postgres>>,
+    is_open: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(mut conn) = self.conn.take().filter(|_| self.is_open) else { return };
+        match tokio::runtime::Handle::try_current() {
+            // Whatever is under way on the connection is waited for first.
+            Ok(runtime) => drop(runtime.spawn(async move {
+                if sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.is_err() {
+                    conn.close_on_drop();
+                }
+            })),
+            Err(_) => conn.close_on_drop(),
+        }
+    }
 }
 
 /// An execution, and which of its attempts; none means the current one.
@@ -57,11 +82,12 @@ impl<'c> Tx<'c> {
 
     /// For several statements, which commit together.
     pub(crate) async fn begin(backend: &'c PostgresBackend) -> Result<Self, EngineError> {
-        let conn = backend.connections.acquire().await?;
+        let conn = Some(backend.connections.acquire().await?);
+        let held = Held::Transaction(Open { conn, is_open: true });
+        let mut tx = Self { backend, held, woken: Vec::new() };
         let begin = AssertSqlSafe(backend.connections.begin.clone());
-        let transaction = Transaction::begin(conn, Some(sqlx::SqlSafeStr::into_sql_str(begin)));
-        let held = Held::Transaction(transaction.await.map_err(from_sqlx)?);
-        Ok(Self { backend, held, woken: Vec::new() })
+        sqlx::raw_sql(begin).execute(tx.conn()?).await.map_err(from_sqlx)?;
+        Ok(tx)
     }
 
     /// Inside the caller's transaction, which goes on whatever becomes of this.
@@ -69,23 +95,32 @@ impl<'c> Tx<'c> {
         backend: &'c PostgresBackend,
         conn: &'c mut PgConnection,
     ) -> Result<Self, EngineError> {
-        let held = Held::Transaction(conn.begin().await.map_err(from_sqlx)?);
+        let held = Held::Savepoint(conn.begin().await.map_err(from_sqlx)?);
         Ok(Self { backend, held, woken: Vec::new() })
     }
 
     /// Keeps what was done, and wakes who waits for it.
-    pub(crate) async fn commit(self) -> Result<(), EngineError> {
-        if let Held::Transaction(transaction) = self.held {
-            transaction.commit().await.map_err(from_sqlx)?;
+    pub(crate) async fn commit(mut self) -> Result<(), EngineError> {
+        match self.held {
+            Held::Alone(_) => {}
+            Held::Transaction(ref mut open) => {
+                let conn = open.conn.as_mut().ok_or_else(|| unexpected("no connection"))?;
+                sqlx::raw_sql("COMMIT").execute(&mut **conn).await.map_err(from_sqlx)?;
+                open.is_open = false;
+            }
+            Held::Savepoint(savepoint) => savepoint.commit().await.map_err(from_sqlx)?,
         }
         self.backend.notifier.wake(self.woken);
         Ok(())
     }
 
-    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+    pub(crate) fn conn(&mut self) -> Result<&mut PgConnection, EngineError> {
         match &mut self.held {
-            Held::Alone(conn) => conn,
-            Held::Transaction(transaction) => transaction,
+            Held::Alone(conn) => Ok(conn),
+            Held::Transaction(open) => {
+                open.conn.as_deref_mut().ok_or_else(|| unexpected("no connection"))
+            }
+            Held::Savepoint(savepoint) => Ok(savepoint),
         }
     }
 
@@ -123,9 +158,9 @@ impl<'c> Tx<'c> {
         // Two statements: what the second reads is as it is once the first has its locks.
         let ids: Vec<_> = keys.iter().map(|key| key.execution_id).collect();
         let lock = columns::bind_ids(self.query(LOCK), &ids);
-        lock.execute(self.conn()).await.map_err(from_sqlx)?;
+        lock.execute(self.conn()?).await.map_err(from_sqlx)?;
         let load = bind_keys(self.query(LOAD), keys);
-        let rows = load.fetch_all(self.conn()).await.map_err(from_sqlx)?;
+        let rows = load.fetch_all(self.conn()?).await.map_err(from_sqlx)?;
         in_order(&rows, keys.len())
     }
 
@@ -137,11 +172,11 @@ impl<'c> Tx<'c> {
         }
         let now = self.now().await?;
         let apply = columns::bind_executions(self.query(APPLY_EXECUTIONS), patches);
-        apply.execute(self.conn()).await.map_err(from_sqlx)?;
+        apply.execute(self.conn()?).await.map_err(from_sqlx)?;
         let attempts: Vec<_> = patches.iter().filter_map(attempt).collect();
         if !attempts.is_empty() {
             let apply = columns::bind_attempts(self.query(APPLY_ATTEMPTS), &attempts)?;
-            apply.execute(self.conn()).await.map_err(from_sqlx)?;
+            apply.execute(self.conn()?).await.map_err(from_sqlx)?;
         }
         for patch in patches.iter().filter(|patch| is_claimable(&patch.execution, now)) {
             self.wake(&patch.execution.lane_id);
@@ -166,7 +201,7 @@ impl<'c> Tx<'c> {
         }
         let append = columns::bind_events(self.query(statement), events)
             .bind(&self.backend.config.instance_tag_key);
-        append.execute(self.conn()).await.map_err(from_sqlx)?;
+        append.execute(self.conn()?).await.map_err(from_sqlx)?;
         Ok(())
     }
 }

@@ -109,7 +109,7 @@ async fn create_round(
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let new: Vec<_> = items.iter().map(|item| item.row()).collect();
     let create = columns::bind_new(tx.query(CREATE), &new)?;
-    let rows = create.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+    let rows = create.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     let created: HashSet<ExecutionId> = rows::by_key(&rows, |_| Ok(()))?.into_keys().collect();
     let missing: Vec<&Item> =
         items.iter().copied().filter(|item| !created.contains(item.id())).collect();
@@ -142,7 +142,7 @@ async fn find_duplicates(
     let keys: Vec<_> = items.iter().map(|item| item.args.idempotency_key.as_deref()).collect();
     let find =
         columns::bind_ids(tx.query(FIND_DUPLICATES), &ids).bind(namespaces).bind(lanes).bind(keys);
-    for row in &find.fetch_all(tx.conn()).await.map_err(from_sqlx)? {
+    for row in &find.fetch_all(tx.conn()?).await.map_err(from_sqlx)? {
         if let Some(slot) = found.get_mut(rows::position(row)?) {
             *slot = Some(rows::key(row)?.execution_id()?);
         }

@@ -5,11 +5,11 @@ use ff_core::engine_error::EngineError;
 use ff_core::rules::input::{self, InputLimits};
 use ff_core::rules::{execution as rule, lease::Held};
 use ff_core::types::TimestampMs;
+use ff_sql::by_handle::{Answers, HasHandle, no_answer};
 use ff_sql::changes::{Changes, Loaded};
-use ff_sql::rounds::rounds;
 
 use crate::columns;
-use crate::error::{from_sqlx, unexpected};
+use crate::error::from_sqlx;
 use crate::retry::repeat;
 use crate::tx::{Key, Tx};
 use crate::{LABEL, PostgresBackend, rows};
@@ -25,7 +25,7 @@ pub(crate) async fn complete(
     result: Option<Vec<u8>>,
 ) -> Answer<()> {
     let item = Completion { handle: handle.clone(), result };
-    complete_batch(backend, vec![item]).await?.pop().unwrap_or_else(no_answer)
+    complete_batch(backend, vec![item]).await?.pop().unwrap_or_else(|| no_answer(LABEL))
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::complete_batch`].
@@ -35,18 +35,18 @@ pub(crate) async fn complete_batch(
 ) -> Answer<Vec<Answer<()>>> {
     let limits = backend.config.limits();
     let check = |item: &Completion| check_completion(item, &limits);
-    let mut finished = Finished::new(&batch, check);
-    for round in finished.rounds() {
-        let items = finished.items(&round);
-        let answers = repeat(async |_| complete_round(backend, &items).await).await?;
-        finished.note(round, answers);
+    let mut answers = Answers::new(LABEL, &batch, check);
+    for round in answers.rounds() {
+        let items = answers.items(&round);
+        let round_answers = repeat(async |_| complete_round(backend, &items).await).await?;
+        answers.note(round, round_answers);
     }
-    Ok(finished.into_answers())
+    Ok(answers.into_vec())
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail`].
 pub(crate) async fn fail(backend: &PostgresBackend, item: Failure) -> Answer<FailOutcome> {
-    fail_batch(backend, vec![item]).await?.pop().unwrap_or_else(no_answer)
+    fail_batch(backend, vec![item]).await?.pop().unwrap_or_else(|| no_answer(LABEL))
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail_batch`].
@@ -56,68 +56,13 @@ pub(crate) async fn fail_batch(
 ) -> Answer<Vec<Answer<FailOutcome>>> {
     let limits = backend.config.limits();
     let check = |item: &Failure| check_failure(item, &limits);
-    let mut finished = Finished::new(&batch, check);
-    for round in finished.rounds() {
-        let items = finished.items(&round);
-        let answers = repeat(async |_| fail_round(backend, &items).await).await?;
-        finished.note(round, answers);
+    let mut answers = Answers::new(LABEL, &batch, check);
+    for round in answers.rounds() {
+        let items = answers.items(&round);
+        let round_answers = repeat(async |_| fail_round(backend, &items).await).await?;
+        answers.note(round, round_answers);
     }
-    Ok(finished.into_answers())
-}
-
-/// What both batch forms have in common: a bad item has its own answer, and an execution that the
-/// batch names twice is met twice, one after the other.
-struct Finished<'b, I, T> {
-    batch: &'b [I],
-    answers: Vec<Option<Answer<T>>>,
-}
-
-impl<'b, I: HasHandle, T> Finished<'b, I, T> {
-    fn new(batch: &'b [I], check: impl Fn(&I) -> Answer<()>) -> Self {
-        Self { batch, answers: batch.iter().map(|item| check(item).err().map(Err)).collect() }
-    }
-
-    /// Places of the good items: those of one round name each execution once.
-    fn rounds(&self) -> Vec<Vec<usize>> {
-        let good: Vec<usize> =
-            (0..self.batch.len()).filter(|place| self.answers[*place].is_none()).collect();
-        let rounds = rounds(&good, |place| vec![self.batch[*place].handle().execution_id()]);
-        rounds.into_iter().map(|round| round.into_iter().map(|at| good[at]).collect()).collect()
-    }
-
-    fn items(&self, round: &[usize]) -> Vec<&'b I> {
-        round.iter().map(|place| &self.batch[*place]).collect()
-    }
-
-    fn note(&mut self, round: Vec<usize>, answers: Vec<Answer<T>>) {
-        for (place, answer) in round.into_iter().zip(answers) {
-            self.answers[place] = Some(answer);
-        }
-    }
-
-    fn into_answers(self) -> Vec<Answer<T>> {
-        self.answers.into_iter().map(|answer| answer.unwrap_or_else(no_answer)).collect()
-    }
-}
-
-fn no_answer<T>() -> Answer<T> {
-    Err(unexpected("no answer to a call by handle"))
-}
-
-trait HasHandle {
-    fn handle(&self) -> &Handle;
-}
-
-impl HasHandle for Completion {
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
-impl HasHandle for Failure {
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
+    Ok(answers.into_vec())
 }
 
 fn check_completion(item: &Completion, limits: &InputLimits) -> Answer<()> {
@@ -142,7 +87,7 @@ async fn complete_round(
         .bind(results)
         .bind(now.0)
         .bind(&backend.config.instance_tag_key);
-    let rows = complete.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+    let rows = complete.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     tx.commit().await?;
     let completed = rows::by_key(&rows, |_| Ok(()))?;
     let misses: Vec<&Completion> = items
@@ -153,7 +98,7 @@ async fn complete_round(
     let mut missed = explain_misses(backend, &misses, now).await?.into_iter();
     let answers = items.iter().map(|item| {
         let hit = completed.contains_key(item.handle.execution_id());
-        if hit { Ok(()) } else { missed.next().unwrap_or_else(no_answer) }
+        if hit { Ok(()) } else { missed.next().unwrap_or_else(|| no_answer(LABEL)) }
     });
     Ok(answers.collect())
 }

@@ -32,7 +32,7 @@ pub(crate) async fn list(
             .bind(after.as_ref().map(|cursor| cursor.execution_id.uuid()))
             .bind(after.as_ref().map(|cursor| i64::from(cursor.execution_id.partition())))
             .bind(i64::from(limit));
-        let found = list.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        let found = list.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(found)
     })
@@ -57,7 +57,7 @@ pub(crate) async fn count(
     let rows = repeat(async |_| {
         let mut tx = Tx::alone(backend).await?;
         let count = with_filter(&mut tx, COUNT, filter).await?;
-        let rows = count.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        let rows = count.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(rows)
     })

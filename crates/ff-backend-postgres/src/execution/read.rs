@@ -42,7 +42,7 @@ pub(crate) async fn list_attempts(
             .query(LIST_ATTEMPTS)
             .bind(i64::from(execution_id.partition()))
             .bind(execution_id.uuid());
-        let rows = list.fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+        let rows = list.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(rows)
     })
@@ -66,7 +66,7 @@ pub(crate) async fn read_context(
             .query(READ_CONTEXT)
             .bind(i64::from(execution_id.partition()))
             .bind(execution_id.uuid());
-        let row = read.fetch_optional(tx.conn()).await.map_err(from_sqlx)?;
+        let row = read.fetch_optional(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(row)
     })
@@ -84,7 +84,7 @@ pub(super) async fn find(
     let rows = repeat(async |_| {
         let mut tx = Tx::alone(backend).await?;
         let rows =
-            bind_keys(tx.query(FIND), &keys).fetch_all(tx.conn()).await.map_err(from_sqlx)?;
+            bind_keys(tx.query(FIND), &keys).fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await?;
         Ok(rows)
     })

@@ -6,6 +6,7 @@ use ff_core::rules::input::{self, InputLimits};
 use ff_core::rules::{execution as rule, lease::Held};
 use ff_core::state::CompletionOutcome;
 use ff_core::types::TimestampMs;
+use ff_sql::by_handle::HasHandle;
 use ff_sql::changes::{Changes, Loaded};
 use ff_sql::document::{EventDocuments, HandleDocument, KeyDocument, to_parameter};
 use ff_sql::rounds::rounds;
@@ -66,7 +67,7 @@ async fn finish_batch<I, T>(
     finish_round: impl AsyncFn(&mut Tx<'_>, Vec<&I>) -> Answer<Vec<Answer<T>>> + Send + 'static,
 ) -> Answer<Vec<Answer<T>>>
 where
-    I: HasHandle + Send + 'static,
+    I: Weighed + Send + 'static,
     T: Send + 'static,
 {
     let mut answers: Vec<Option<Answer<T>>> =
@@ -100,7 +101,7 @@ where
 }
 
 /// Splits a round so that the results of a part fit into one parameter of a statement.
-fn parts<I: HasHandle>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
+fn parts<I: Weighed>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
     let mut parts = Vec::new();
     let mut part = Vec::new();
     let mut bytes = 0;
@@ -121,27 +122,18 @@ fn no_answer<T>() -> Answer<T> {
     Err(unexpected("no answer to a call by handle"))
 }
 
-trait HasHandle {
-    fn handle(&self) -> &Handle;
-    /// Bytes that come with it.
+/// A call by handle, and the bytes that come with it.
+trait Weighed: HasHandle {
     fn size(&self) -> usize;
 }
 
-impl HasHandle for Completion {
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
+impl Weighed for Completion {
     fn size(&self) -> usize {
         self.result.as_ref().map_or(0, Vec::len)
     }
 }
 
-impl HasHandle for Failure {
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
+impl Weighed for Failure {
     fn size(&self) -> usize {
         self.reason.message.len() + self.reason.detail.as_ref().map_or(0, Vec::len)
     }
