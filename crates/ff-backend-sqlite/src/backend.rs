@@ -13,12 +13,12 @@ use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, ExecutionSnapshot};
 use ff_core::partition::PartitionConfig;
 use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs};
+use ff_sql::wake_ups::WakeUps;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use crate::config::SqliteConfig;
 use crate::location::Location;
-use crate::notify::WakeUps;
 use crate::writer::{Surroundings, Writer};
 use crate::{LABEL, admin, claim, event, execution, lease, pool, timer};
 

@@ -9,6 +9,7 @@ use ff_core::execution::Execution;
 use ff_core::rules::claim as rule;
 use ff_core::rules::input;
 use ff_core::types::{LaneId, TimestampMs};
+use ff_sql::changes::Changes;
 use ff_sql::document::to_parameter;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -16,7 +17,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::error::from_sqlx;
-use crate::tx::{Changes, Tx};
+use crate::tx::Tx;
 use crate::{LABEL, SqliteBackend, rows};
 
 const PICK: &str = include_str!("../sql/claim/pick.sql");

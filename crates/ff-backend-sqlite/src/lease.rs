@@ -6,11 +6,12 @@ use ff_core::engine_error::EngineError;
 use ff_core::rules::input;
 use ff_core::rules::lease::{self as rule, Held};
 use ff_core::types::TimestampMs;
+use ff_sql::changes::Changes;
 use ff_sql::document::{HandleDocument, KeyDocument, to_parameter};
 use serde_json::Value;
 
 use crate::error::{from_sqlx, unexpected};
-use crate::tx::{Changes, Tx};
+use crate::tx::Tx;
 use crate::{LABEL, SqliteBackend, rows};
 
 const RENEW: &str = include_str!("../sql/lease/renew.sql");

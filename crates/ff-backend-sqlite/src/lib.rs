@@ -32,7 +32,6 @@ mod execution;
 mod lease;
 mod location;
 mod migrate;
-mod notify;
 mod pool;
 mod rows;
 mod timer;

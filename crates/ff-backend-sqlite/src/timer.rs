@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use ff_core::contracts::{RECONCILE_MAX_LIMIT, ReconcileTask, ScanReport};
+use ff_core::contracts::{ReconcileTask, ScanReport};
 use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
 use ff_core::execution::Execution;
 use ff_core::rules::{input, timer as rule};
 use ff_core::types::{ExecutionId, TimestampMs};
+use ff_sql::changes::Changes;
 use ff_sql::document::{KeyDocument, to_parameter};
+use ff_sql::scan::Scan;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
 use uuid::Uuid;
 
 use crate::error::from_sqlx;
-use crate::tx::{Changes, Tx};
+use crate::tx::Tx;
 use crate::{SqliteBackend, rows};
 
 const FIND_EXPIRED_LEASES: &str = include_str!("../sql/timer/find_expired_leases.sql");
@@ -23,9 +25,6 @@ const FIND_TIMED_OUT: &str = include_str!("../sql/timer/find_timed_out.sql");
 const FIND_PAST_DEADLINE: &str = include_str!("../sql/timer/find_past_deadline.sql");
 const FIND_PAST_RETENTION: &str = include_str!("../sql/timer/find_past_retention.sql");
 const TRIM: &str = include_str!("../sql/timer/trim.sql");
-
-/// Executions that one call passes by at most, because they are corrupt.
-const PASSED_BY_MAX: usize = RECONCILE_MAX_LIMIT as usize;
 
 /// A task that moves executions on: what finds them, and what decides.
 #[derive(Clone, Copy)]
@@ -78,51 +77,16 @@ fn find(
     Ok(sqlx::query(statement).bind(now.0).bind(to_parameter(&passed_by)?).bind(limit))
 }
 
-/// What one call of a task has done so far, and what it has passed by.
-struct Scan {
-    limit: usize,
-    report: ScanReport,
-    passed_by: Vec<Uuid>,
-}
-
-impl Scan {
-    fn new(limit: u32) -> Self {
-        Self { limit: limit as usize, report: ScanReport::default(), passed_by: Vec::new() }
-    }
-
-    /// Rows to look at next; none when enough was done. As many again as were passed by: the looks stay
-    /// few however many those are, and what is corrupt does not hold up the rest.
-    fn next_look(&self) -> usize {
-        let rest = self.limit.saturating_sub(self.report.processed as usize);
-        let is_over = rest == 0 || self.passed_by.len() > PASSED_BY_MAX;
-        if is_over { 0 } else { rest.max(self.passed_by.len()) }
-    }
-
-    fn note_processed(&mut self) {
-        self.report.processed = self.report.processed.saturating_add(1);
-    }
-
-    fn note_corrupt(&mut self, id: &ExecutionId, error: &EngineError) {
-        tracing::error!(%error, "a sweep passes a corrupt execution by");
-        self.report.errors = self.report.errors.saturating_add(1);
-        self.passed_by.push(id.uuid());
-    }
-
-    fn note_not_due(&mut self, id: &ExecutionId) {
-        self.passed_by.push(id.uuid());
-    }
-}
-
 async fn sweep_in(tx: &mut Tx<'_>, sweep: Sweep, limit: u32) -> Result<ScanReport, EngineError> {
     let now = tx.now();
     let mut scan = Scan::new(limit);
     while let look @ 1.. = scan.next_look() {
-        let found = find(sweep.find, now, &scan.passed_by, look)?.fetch_all(tx.conn()).await;
+        let found = find(sweep.find, now, scan.passed_by(), look)?.fetch_all(tx.conn()).await;
         let ids = read_ids(&found.map_err(from_sqlx)?)?;
         let keys: Vec<_> = ids.iter().map(KeyDocument::new).collect();
         let mut changes = Changes::default();
         for (id, loaded) in ids.iter().zip(tx.load(&keys).await?) {
-            if scan.report.processed == limit {
+            if scan.is_full() {
                 break;
             }
             match loaded.map(|loaded| (sweep.rule)(&loaded.execution, now)) {
@@ -139,7 +103,7 @@ async fn sweep_in(tx: &mut Tx<'_>, sweep: Sweep, limit: u32) -> Result<ScanRepor
             break;
         }
     }
-    Ok(scan.report)
+    Ok(scan.into_report())
 }
 
 fn read_ids(found: &[SqliteRow]) -> Result<Vec<ExecutionId>, EngineError> {
@@ -157,13 +121,13 @@ async fn trim_in(tx: &mut Tx<'_>, limit: u32) -> Result<ScanReport, EngineError>
     let now = tx.now();
     let mut scan = Scan::new(limit);
     while let look @ 1.. = scan.next_look() {
-        let found = find(FIND_PAST_RETENTION, now, &scan.passed_by, look)?.fetch_all(tx.conn());
+        let found = find(FIND_PAST_RETENTION, now, scan.passed_by(), look)?.fetch_all(tx.conn());
         let found = found.await.map_err(from_sqlx)?;
         let ids = read_ids(&found)?;
         let keys: Vec<_> = ids.iter().map(KeyDocument::new).collect();
         let mut trimmed = Vec::new();
         for (row, (id, loaded)) in found.iter().zip(ids.iter().zip(tx.load(&keys).await?)) {
-            if scan.report.processed == limit {
+            if scan.is_full() {
                 break;
             }
             match loaded {
@@ -180,7 +144,7 @@ async fn trim_in(tx: &mut Tx<'_>, limit: u32) -> Result<ScanReport, EngineError>
             break;
         }
     }
-    Ok(scan.report)
+    Ok(scan.into_report())
 }
 
 fn retention(row: &SqliteRow) -> Result<Duration, EngineError> {

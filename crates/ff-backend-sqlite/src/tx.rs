@@ -1,10 +1,10 @@
 //! What an operation does inside the writer's transaction: load, ask a rule, store.
 
-use ff_core::decision::{Decision, Patch};
+use ff_core::decision::Patch;
 use ff_core::engine_error::EngineError;
-use ff_core::execution::{Attempt, Execution};
 use ff_core::rules::claim::is_claimable;
 use ff_core::types::{LaneId, TimestampMs};
+use ff_sql::changes::{Changes, Loaded};
 use ff_sql::document::{
     AttemptDocument, EventDocument, EventDocuments, KeyDocument, PatchDocument, to_parameter,
 };
@@ -26,32 +26,6 @@ pub(crate) struct Tx<'c> {
     conn: &'c mut SqliteConnection,
     surroundings: &'c Surroundings,
     woken: Vec<LaneId>,
-}
-
-/// An execution as it is stored.
-pub(crate) struct Loaded {
-    pub(crate) execution: Execution,
-    /// The attempt that the key names.
-    pub(crate) attempt: Option<Attempt>,
-    pub(crate) result: Option<Vec<u8>>,
-}
-
-/// What decisions shall store, gathered so that one statement serves all.
-#[derive(Default)]
-pub(crate) struct Changes {
-    patches: Vec<Patch>,
-    events: EventDocuments,
-}
-
-impl Changes {
-    /// Takes what the decision stores and gives its outcome.
-    pub(crate) fn take<T>(&mut self, decision: Decision<T>) -> T {
-        if let Some(patch) = decision.patch {
-            self.events.extend(&patch.execution.execution_id, &decision.events);
-            self.patches.push(patch);
-        }
-        decision.outcome
-    }
 }
 
 impl<'c> Tx<'c> {

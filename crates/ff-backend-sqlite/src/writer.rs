@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ff_core::clock::Clock;
 use ff_core::engine_error::{ContentionKind, EngineError};
+use ff_sql::wake_ups::WakeUps;
 use futures::future::LocalBoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +18,6 @@ use tokio::time::sleep;
 
 use crate::LABEL;
 use crate::error::{from_sqlx, is_busy, unexpected, writer_stopped};
-use crate::notify::WakeUps;
 use crate::tx::Tx;
 
 /// Operations in one transaction at most, so that the first does not wait for ever.

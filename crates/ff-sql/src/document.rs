@@ -244,6 +244,28 @@ pub struct EventDocument {
     details: Option<Value>,
 }
 
+impl EventDocument {
+    /// `partition_key`
+    pub fn partition_key(&self) -> u16 {
+        self.partition_key
+    }
+
+    /// `execution_id`
+    pub fn execution_id(&self) -> Uuid {
+        self.execution_id
+    }
+
+    /// `outcome` or `event_type`
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// `occurred_at_ms`
+    pub fn occurred_at(&self) -> TimestampMs {
+        self.occurred_at_ms
+    }
+}
+
 /// The events of several decisions, by the table that they go to.
 #[derive(Clone, Debug, Default)]
 pub struct EventDocuments {

@@ -4,9 +4,15 @@
 //! - [`row`]: rows as a driver reads them, to [`ff_core::execution`];
 //! - [`event_row`]: rows of events, to what a subscriber reads;
 //! - [`rounds`]: batches split so that one statement never meets one row twice;
-//! - [`document`]: decisions and calls as JSON documents, one a row, that a statement unpacks.
+//! - [`changes`]: what an operation has loaded and what it shall store;
+//! - [`document`]: decisions and calls as JSON documents, one a row, that a statement unpacks;
+//! - [`scan`]: what one call of a maintenance task has done;
+//! - [`wake_ups`]: the claims of this process that wait for work.
 
+pub mod changes;
 pub mod document;
 pub mod event_row;
 pub mod rounds;
 pub mod row;
+pub mod scan;
+pub mod wake_ups;

@@ -17,7 +17,7 @@ struct Arrows {
 
 const ARROWS: &[Arrows] = &[
     Arrows { name: "ff-core", ours: &[], ours_in_tests: &[], never: &["tokio", "sqlx", "rand"] },
-    Arrows { name: "ff-sql", ours: &["ff-core"], ours_in_tests: &[], never: &["tokio", "sqlx"] },
+    Arrows { name: "ff-sql", ours: &["ff-core"], ours_in_tests: &[], never: &["sqlx"] },
     Arrows {
         name: "ff-backend-sqlite",
         ours: &["ff-core", "ff-sql"],

@@ -6,11 +6,12 @@ use ff_core::rules::input::{self, InputLimits};
 use ff_core::rules::{execution as rule, lease::Held};
 use ff_core::state::CompletionOutcome;
 use ff_core::types::TimestampMs;
+use ff_sql::changes::{Changes, Loaded};
 use ff_sql::document::{EventDocuments, HandleDocument, KeyDocument, to_parameter};
 use ff_sql::rounds::rounds;
 
 use crate::error::{from_sqlx, unexpected};
-use crate::tx::{Changes, Loaded, Tx};
+use crate::tx::Tx;
 use crate::{LABEL, SqliteBackend, rows};
 
 const COMPLETE: &str = include_str!("../../sql/execution/complete.sql");

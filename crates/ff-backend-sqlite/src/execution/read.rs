@@ -2,10 +2,11 @@ use ff_core::contracts::{ExecutionContext, ExecutionOutcome};
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, ExecutionSnapshot};
 use ff_core::types::ExecutionId;
+use ff_sql::changes::Loaded;
 use ff_sql::document::{KeyDocument, to_parameter};
 
 use crate::error::from_sqlx;
-use crate::tx::{Loaded, in_order};
+use crate::tx::in_order;
 use crate::{SqliteBackend, rows};
 
 const LOAD: &str = include_str!("../../sql/execution/load.sql");
@@ -27,15 +28,7 @@ pub(crate) async fn read_outcomes(
     execution_ids: &[ExecutionId],
 ) -> Result<Vec<Option<ExecutionOutcome>>, EngineError> {
     let loaded = find(backend, execution_ids).await?;
-    Ok(loaded.into_iter().map(|loaded| loaded.map(outcome)).collect())
-}
-
-fn outcome(loaded: Loaded) -> ExecutionOutcome {
-    ExecutionOutcome {
-        public_state: loaded.execution.public_state,
-        result: loaded.result,
-        error: loaded.attempt.and_then(|attempt| attempt.error),
-    }
+    Ok(loaded.into_iter().map(|loaded| loaded.map(ExecutionOutcome::from)).collect())
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::list_attempts`].

@@ -7,13 +7,14 @@ use ff_core::types::LaneId;
 use tokio::sync::Notify;
 
 /// The waiting claims, by lane.
-#[derive(Clone, Default)]
-pub(crate) struct WakeUps {
+#[derive(Clone, Debug, Default)]
+pub struct WakeUps {
     lanes: Arc<Mutex<HashMap<LaneId, Vec<Arc<Notify>>>>>,
 }
 
 /// A claim that waits; it is forgotten when this is dropped.
-pub(crate) struct Waiter {
+#[derive(Debug)]
+pub struct Waiter {
     wake_ups: WakeUps,
     lanes: Vec<LaneId>,
     notify: Arc<Notify>,
@@ -21,7 +22,7 @@ pub(crate) struct Waiter {
 
 impl WakeUps {
     /// Notes a claim that waits for any of the lanes. A wake-up from now on is not lost.
-    pub(crate) fn wait_for(&self, lanes: &[LaneId]) -> Waiter {
+    pub fn wait_for(&self, lanes: &[LaneId]) -> Waiter {
         let notify = Arc::new(Notify::new());
         let mut waiting = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes {
@@ -32,7 +33,7 @@ impl WakeUps {
     }
 
     /// Wakes every claim that waits for the lane.
-    pub(crate) fn wake(&self, lane: &LaneId) {
+    pub fn wake(&self, lane: &LaneId) {
         let waiting = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for notify in waiting.get(lane).into_iter().flatten() {
             notify.notify_one();
@@ -42,7 +43,7 @@ impl WakeUps {
 
 impl Waiter {
     /// Returns after the next wake-up, or at once when one came since the last.
-    pub(crate) async fn woken(&self) {
+    pub async fn woken(&self) {
         self.notify.notified().await;
     }
 }

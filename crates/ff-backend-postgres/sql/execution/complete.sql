@@ -1,0 +1,54 @@
+-- Arrays of leases with results: $1: partitions, $2: executions, $3: attempt indexes, $4: lease epochs,
+-- $5: worker instances, $6: results; $7: now, $8: instance tag
+WITH held AS MATERIALIZED (
+    SELECT e.partition_key, e.execution_id, a.attempt_index, item.result
+    FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[])
+        AS item (
+            partition_key, execution_id, attempt_index, lease_epoch, worker_instance_id, result
+        )
+    JOIN ff_exec_core AS e
+        ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id
+    JOIN ff_attempt AS a
+        ON a.partition_key = item.partition_key
+        AND a.execution_id = item.execution_id
+        AND a.attempt_index = item.attempt_index
+    WHERE e.attempt_index = item.attempt_index
+        AND e.lifecycle_phase = 'active'
+        AND a.lease_epoch = item.lease_epoch
+        AND a.worker_instance_id = item.worker_instance_id
+        AND a.outcome IS NULL
+        AND a.lease_expires_at_ms > $7
+    ORDER BY e.execution_id, e.partition_key
+    FOR NO KEY UPDATE OF e, a
+),
+completed AS (
+    UPDATE ff_exec_core AS e
+    SET lifecycle_phase = 'terminal',
+        ownership_state = 'unowned',
+        eligibility_state = 'not_applicable',
+        public_state = 'completed',
+        attempt_state = 'attempt_terminal',
+        blocking_reason = NULL,
+        eligible_at_ms = NULL,
+        terminal_at_ms = $7,
+        result = held.result
+    FROM held
+    WHERE e.partition_key = held.partition_key AND e.execution_id = held.execution_id
+    RETURNING e.partition_key, e.execution_id, e.flow_id, e.namespace, e.tags
+),
+succeeded AS (
+    UPDATE ff_attempt AS a
+    SET outcome = 'success', terminal_at_ms = $7, lease_expires_at_ms = NULL
+    FROM held
+    WHERE a.partition_key = held.partition_key
+        AND a.execution_id = held.execution_id
+        AND a.attempt_index = held.attempt_index
+),
+announced AS (
+    INSERT INTO ff_completion_event (
+        partition_key, execution_id, flow_id, outcome, occurred_at_ms, namespace, instance_tag
+    )
+    SELECT partition_key, execution_id, flow_id, 'success', $7, namespace, tags ->> $8
+    FROM completed
+)
+SELECT partition_key, execution_id FROM completed;

@@ -1,0 +1,47 @@
+//! FlowFabric's backend for PostgreSQL: durable executions shared by a fleet.
+//!
+//! ```no_run
+//! use ff_backend_postgres::PostgresBackend;
+//!
+//! # async fn example() -> Result<(), ff_core::engine_error::EngineError> {
+//! let backend = PostgresBackend::connect("postgres://ff@db.example/jobs").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Tour
+//!
+//! - [`PostgresBackend`] is [`ff_core::engine_backend::EngineBackend`]; `backend.rs` only delegates to a
+//!   module for each area: `execution`, `claim`, `lease`, `timer`, `event`, `admin`.
+//! - `tx.rs` is the connection of one operation, either a statement by itself or a transaction, and what
+//!   an operation does there: load, ask a rule, apply.
+//! - `retry.rs` is the one place that runs an operation again.
+//! - `pool.rs` opens connections and says why one cannot be opened.
+//! - `columns.rs` turns batches into the arrays that statements unnest.
+//! - `sql/<area>/<verb>.sql` are the statements.
+//!
+//! It supports PostgreSQL 14 and later, directly or behind a transaction pooler such as PgBouncer.
+
+mod admin;
+mod backend;
+mod claim;
+mod columns;
+mod config;
+mod error;
+mod event;
+mod execution;
+mod lease;
+mod migrate;
+mod notify;
+mod pool;
+mod retry;
+mod rows;
+mod timer;
+mod tx;
+
+pub use backend::PostgresBackend;
+pub use config::PostgresConfig;
+pub use migrate::apply_migrations;
+
+/// What this backend calls itself.
+pub(crate) const LABEL: &str = "postgres";

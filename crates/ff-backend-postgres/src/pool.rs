@@ -1,0 +1,236 @@
+//! Opens connections, and says why one cannot be opened.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use ff_core::engine_error::{ContentionKind, EngineError, OpenKind};
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use tokio::time::timeout;
+
+use crate::config::PostgresConfig;
+use crate::error::{self, code, from_sqlx};
+
+/// A connection that has lain idle for longer is tried out before it is used: the server may be gone.
+const IDLE_UNTRIED: Duration = Duration::from_secs(1);
+/// More than the statement files that there are.
+const STATEMENT_CACHE: usize = 128;
+/// The oldest version that is supported, as `server_version_num`.
+const OLDEST_VERSION: i32 = 140_000;
+
+/// The pool, and how transactions on it begin.
+pub(crate) struct Connections {
+    pub(crate) pool: PgPool,
+    /// Begins a transaction, whatever the session was set to: its statements each see what committed
+    /// before them, which is what the locks rely on.
+    pub(crate) begin: String,
+}
+
+/// What the first connection found.
+pub(crate) struct Opened {
+    pub(crate) pool: PgPool,
+    /// Whether something that keeps no session stands between.
+    pub(crate) transaction_pooler: bool,
+}
+
+impl Connections {
+    pub(crate) fn new(pool: PgPool, config: &PostgresConfig) -> Self {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \
+             SET LOCAL statement_timeout = {}",
+            config.lock_timeout.as_millis(),
+            config.statement_timeout.as_millis(),
+        );
+        Self { pool, begin }
+    }
+
+    /// A connection of the pool.
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, EngineError> {
+        self.pool.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut if self.is_exhausted() => {
+                EngineError::Contention(ContentionKind::PoolExhausted)
+            }
+            error => from_sqlx(error),
+        })
+    }
+
+    /// Every connection that the pool may have is there, and in use.
+    fn is_exhausted(&self) -> bool {
+        self.pool.num_idle() == 0 && self.pool.size() >= self.pool.options().get_max_connections()
+    }
+}
+
+/// Opens the first connection, looks at the server, and makes the pool.
+pub(crate) async fn open(url: &str, config: &PostgresConfig) -> Result<Opened, EngineError> {
+    let place = Place::parse(url)?;
+    let plain = place.options.clone().statement_cache_capacity(STATEMENT_CACHE);
+    let with_settings = plain.clone().options(session_settings(config));
+    let opened = timeout(config.connect_timeout, first_connection(&plain, &with_settings, config));
+    let Ok(opened) = opened.await else {
+        let detail = format!("{place} does not answer within {:?}", config.connect_timeout);
+        return Err(EngineError::Open { kind: OpenKind::Unreachable, detail });
+    };
+    let first = opened.map_err(|error| cannot_open(error, &place))?;
+    if first.version < OLDEST_VERSION {
+        return Err(EngineError::Open {
+            kind: OpenKind::UnsupportedServer,
+            detail: format!(
+                "{place} is PostgreSQL {}; version {} or later is needed",
+                first.version / 10_000,
+                OLDEST_VERSION / 10_000
+            ),
+        });
+    }
+    let options = if first.keeps_session { with_settings } else { plain };
+    let pool = PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| Box::pin(is_usable(conn, meta)))
+        .connect_lazy_with(options);
+    Ok(Opened { pool, transaction_pooler: !first.keeps_session })
+}
+
+async fn is_usable(
+    conn: &mut PgConnection,
+    meta: PoolConnectionMetadata,
+) -> Result<bool, sqlx::Error> {
+    Ok(meta.idle_for < IDLE_UNTRIED || conn.ping().await.is_ok())
+}
+
+/// In force from the first statement on, where a server process serves one client.
+fn session_settings(config: &PostgresConfig) -> [(&'static str, String); 3] {
+    [
+        ("default_transaction_isolation", "read committed".to_owned()),
+        ("lock_timeout", config.lock_timeout.as_millis().to_string()),
+        ("statement_timeout", config.statement_timeout.as_millis().to_string()),
+    ]
+}
+
+struct First {
+    version: i32,
+    keeps_session: bool,
+}
+
+/// A pooler that keeps no session refuses the settings, or takes no notice of them.
+async fn first_connection(
+    plain: &PgConnectOptions,
+    with_settings: &PgConnectOptions,
+    config: &PostgresConfig,
+) -> Result<First, sqlx::Error> {
+    match with_settings.connect().await {
+        Ok(conn) => look(conn, config).await,
+        Err(error) if error::sqlstate(&error).as_deref() == Some(code::PROTOCOL_VIOLATION) => {
+            let first = look(plain.connect().await?, config).await?;
+            Ok(First { keeps_session: false, ..first })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn look(mut conn: PgConnection, config: &PostgresConfig) -> Result<First, sqlx::Error> {
+    // In the simple protocol, which every pooler passes on.
+    let row = sqlx::raw_sql(
+        "SELECT current_setting('server_version_num'), setting FROM pg_settings \
+         WHERE name = 'lock_timeout'",
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    let lock_timeout = config.lock_timeout.as_millis().to_string();
+    let version: String = row.try_get(0)?;
+    let first = First {
+        version: version.parse().unwrap_or(0),
+        keeps_session: row.try_get::<String, _>(1)? == lock_timeout,
+    };
+    let _ = conn.close().await;
+    Ok(first)
+}
+
+/// Where a database is, without its password.
+pub(crate) struct Place {
+    pub(crate) options: PgConnectOptions,
+}
+
+impl Place {
+    /// Reads a `postgres:` URL. What goes wrong is told without the URL, which may hold a password.
+    pub(crate) fn parse(url: &str) -> Result<Self, EngineError> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| EngineError::Open {
+            kind: OpenKind::InvalidUrl,
+            detail: format!(
+                "the URL does not name a PostgreSQL database, such as \
+                 postgres://user@host:5432/database: {error}"
+            ),
+        })?;
+        let name = options.get_application_name().is_none();
+        let options = if name { options.application_name("flowfabric") } else { options };
+        Ok(Self { options })
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.options.get_socket() {
+            Some(socket) => write!(f, "the server at {}", socket.display()),
+            None => {
+                write!(f, "the server at {}:{}", self.options.get_host(), self.options.get_port())
+            }
+        }
+    }
+}
+
+/// Why the server could not be opened, and what to do about it.
+pub(crate) fn cannot_open(error: sqlx::Error, place: &Place) -> EngineError {
+    let user = place.options.get_username();
+    let database = place.options.get_database().unwrap_or(user);
+    let (kind, detail) = match (error::sqlstate(&error).as_deref(), &error) {
+        (Some(code::INVALID_PASSWORD | code::INVALID_AUTHORIZATION), _) => (
+            OpenKind::AccessDenied,
+            format!("{place} refuses the user {user:?}; check the name and the password: {error}"),
+        ),
+        (Some(code::INVALID_CATALOG_NAME), _) => (
+            OpenKind::MissingDatabase,
+            format!("{place} has no database {database:?}; create it, as with `createdb`"),
+        ),
+        (Some(code::PROTOCOL_VIOLATION), error)
+            if error.to_string().contains("no such database") =>
+        {
+            (
+                OpenKind::MissingDatabase,
+                format!("the pooler at {place} has no database {database:?}"),
+            )
+        }
+        (Some(code::INSUFFICIENT_PRIVILEGE), error) => (
+            OpenKind::AccessDenied,
+            format!("the user {user:?} may not migrate the database {database:?}: {error}"),
+        ),
+        (Some(code::READ_ONLY_TRANSACTION), _) => {
+            (OpenKind::ReadOnly, format!("{place} takes no writes; is it a standby?"))
+        }
+        (_, sqlx::Error::Io(error)) => {
+            (OpenKind::Unreachable, format!("{place} cannot be reached: {error}; is it running?"))
+        }
+        (Some(_), error) => (OpenKind::Unreachable, format!("{place} refuses: {error}")),
+        (None, sqlx::Error::Tls(error)) => {
+            (OpenKind::Unreachable, format!("{place} cannot be spoken to in TLS: {error}"))
+        }
+        (None, _) => return from_sqlx(error),
+    };
+    EngineError::Open { kind, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_is_told_without_the_password() {
+        for url in ["postgres://ff:geheim@host:port/jobs", "postgres://ff:geheim@", "geheim"] {
+            if let Err(error) = Place::parse(url) {
+                assert!(!error.to_string().contains("geheim@"), "{error}");
+            }
+        }
+        let place = Place::parse("postgres://ff:geheim@db.example:5433/jobs").unwrap();
+        assert_eq!(place.to_string(), "the server at db.example:5433");
+    }
+}

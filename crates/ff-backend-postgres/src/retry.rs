@@ -1,0 +1,134 @@
+//! The one place that runs an operation again.
+//!
+//! What the server has undone by itself (a serialization failure, a deadlock, an idempotency key that
+//! another creation took at the same time) is run again: nothing of it is stored. When the connection was
+//! lost, the operation may be done: it is run again only where that is safe, and what it finds then is the
+//! reading back.
+
+use std::future::Future;
+use std::time::Duration;
+
+use ff_core::engine_error::{ContentionKind, EngineError};
+use tokio::time::sleep;
+
+use crate::error;
+
+/// Tries after the first, when the server has undone the ones before.
+const UNDONE_MAX: u32 = 8;
+/// Tries after the first, when the answers to the ones before were lost.
+const LOST_MAX: u32 = 3;
+/// Before the second try; doubled before each one after.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// As `FIRST_PAUSE`, when the connection was lost.
+const FIRST_PAUSE_LOST: Duration = Duration::from_millis(50);
+
+/// What became of the tries before this one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) undone: u32,
+    /// Tries that may be done, because their answers were lost.
+    pub(crate) lost: u32,
+}
+
+/// Runs an operation that may be repeated whatever became of it.
+pub(crate) async fn repeat<T, F>(operation: impl Fn(Before) -> F) -> Result<T, EngineError>
+where
+    F: Future<Output = Result<T, EngineError>>,
+{
+    run(operation, LOST_MAX).await
+}
+
+/// Runs an operation that is not repeated when its answer was lost, such as a claim: what it took would
+/// stay taken beside what the next try takes.
+pub(crate) async fn repeat_undone<T, F>(operation: impl Fn() -> F) -> Result<T, EngineError>
+where
+    F: Future<Output = Result<T, EngineError>>,
+{
+    run(|_| operation(), 0).await
+}
+
+async fn run<T, F>(operation: impl Fn(Before) -> F, lost_max: u32) -> Result<T, EngineError>
+where
+    F: Future<Output = Result<T, EngineError>>,
+{
+    let mut before = Before::default();
+    loop {
+        let error = match operation(before).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if error::was_undone(&error) {
+            if before.undone == UNDONE_MAX {
+                return Err(EngineError::Contention(ContentionKind::StoreBusy));
+            }
+            sleep(FIRST_PAUSE * 2_u32.pow(before.undone)).await;
+            before.undone += 1;
+        } else if error::lost_answer(&error) && before.lost < lost_max {
+            tracing::debug!(%error, "the connection was lost; trying again");
+            sleep(FIRST_PAUSE_LOST * 2_u32.pow(before.lost)).await;
+            before.lost += 1;
+        } else {
+            return Err(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io;
+
+    use super::*;
+    use crate::error::transport;
+
+    fn cut() -> EngineError {
+        transport(sqlx::Error::Io(io::Error::from(io::ErrorKind::ConnectionReset)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_is_asked_for_again_and_the_try_is_told() {
+        let tries = Cell::new(0);
+        let answer = repeat(|before| {
+            tries.set(tries.get() + 1);
+            async move { if before.lost < 2 { Err(cut()) } else { Ok(before.lost) } }
+        });
+        assert_eq!(answer.await.unwrap(), 2);
+        assert_eq!(tries.get(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stays_lost_is_told() {
+        let tries = Cell::new(0);
+        let answer: Result<(), _> = repeat(|_| {
+            tries.set(tries.get() + 1);
+            async { Err(cut()) }
+        })
+        .await;
+        assert!(matches!(answer, Err(EngineError::Transport { .. })));
+        assert_eq!(tries.get(), 1 + LOST_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_claim_whose_answer_was_lost_is_not_run_again() {
+        let tries = Cell::new(0);
+        let answer: Result<(), _> = repeat_undone(|| {
+            tries.set(tries.get() + 1);
+            async { Err(cut()) }
+        })
+        .await;
+        assert!(answer.is_err());
+        assert_eq!(tries.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_operation_itself_refuses_is_not_run_again() {
+        let tries = Cell::new(0);
+        let answer: Result<(), _> = repeat(|_| {
+            tries.set(tries.get() + 1);
+            async { Err(EngineError::execution_not_found()) }
+        })
+        .await;
+        assert!(matches!(answer, Err(EngineError::NotFound { .. })));
+        assert_eq!(tries.get(), 1);
+    }
+}

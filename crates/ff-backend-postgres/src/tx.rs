@@ -1,0 +1,213 @@
+//! The connection of one operation, and what an operation does there: load, ask a rule, store.
+
+use ff_core::clock::Clock;
+use ff_core::decision::Patch;
+use ff_core::engine_error::EngineError;
+use ff_core::execution::Attempt;
+use ff_core::rules::claim::is_claimable;
+use ff_core::types::{AttemptIndex, ExecutionId, LaneId, TimestampMs};
+use ff_sql::changes::{Changes, Loaded};
+use ff_sql::document::{EventDocument, EventDocuments};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Transaction};
+
+use crate::backend::{PostgresBackend, Time};
+use crate::columns::{self, Statement};
+use crate::error::{from_sqlx, unexpected};
+use crate::{admin, rows};
+
+const LOCK: &str = include_str!("../sql/execution/lock.sql");
+const LOAD: &str = include_str!("../sql/execution/load.sql");
+const APPLY_EXECUTIONS: &str = include_str!("../sql/execution/apply.sql");
+const APPLY_ATTEMPTS: &str = include_str!("../sql/lease/apply.sql");
+const APPEND_LEASE_EVENTS: &str = include_str!("../sql/event/append_lease.sql");
+const APPEND_COMPLETION_EVENTS: &str = include_str!("../sql/event/append_completion.sql");
+
+/// The connection of one operation.
+pub(crate) struct Tx<'c> {
+    backend: &'c PostgresBackend,
+    held: Held<'c>,
+    woken: Vec<LaneId>,
+}
+
+enum Held<'c> {
+    /// Each statement is a transaction.
+    Alone(PoolConnection<Postgres>),
+    Transaction(Transaction<'c, Postgres>),
+}
+
+/// An execution, and which of its attempts; none means the current one.
+#[derive(Clone, Copy)]
+pub(crate) struct Key<'a> {
+    pub(crate) execution_id: &'a ExecutionId,
+    pub(crate) attempt_index: Option<AttemptIndex>,
+}
+
+impl<'c> Tx<'c> {
+    /// For one statement, which commits by itself. Behind a pooler that keeps no session it needs a
+    /// transaction: the driver prepares and runs it in two round trips, which could meet two servers.
+    pub(crate) async fn alone(backend: &'c PostgresBackend) -> Result<Self, EngineError> {
+        if backend.config.transaction_pooler {
+            return Self::begin(backend).await;
+        }
+        let held = Held::Alone(backend.connections.acquire().await?);
+        Ok(Self { backend, held, woken: Vec::new() })
+    }
+
+    /// For several statements, which commit together.
+    pub(crate) async fn begin(backend: &'c PostgresBackend) -> Result<Self, EngineError> {
+        let conn = backend.connections.acquire().await?;
+        let begin = AssertSqlSafe(backend.connections.begin.clone());
+        let transaction = Transaction::begin(conn, Some(sqlx::SqlSafeStr::into_sql_str(begin)));
+        let held = Held::Transaction(transaction.await.map_err(from_sqlx)?);
+        Ok(Self { backend, held, woken: Vec::new() })
+    }
+
+    /// Inside the caller's transaction, which goes on whatever becomes of this.
+    pub(crate) async fn inside(
+        backend: &'c PostgresBackend,
+        conn: &'c mut PgConnection,
+    ) -> Result<Self, EngineError> {
+        let held = Held::Transaction(conn.begin().await.map_err(from_sqlx)?);
+        Ok(Self { backend, held, woken: Vec::new() })
+    }
+
+    /// Keeps what was done, and wakes who waits for it.
+    pub(crate) async fn commit(self) -> Result<(), EngineError> {
+        if let Held::Transaction(transaction) = self.held {
+            transaction.commit().await.map_err(from_sqlx)?;
+        }
+        self.backend.notifier.wake(self.woken);
+        Ok(())
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+        match &mut self.held {
+            Held::Alone(conn) => conn,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+
+    /// A statement to give parameters to. Behind a pooler that keeps no session none stays prepared.
+    pub(crate) fn query(&self, statement: &'static str) -> Statement {
+        sqlx::query(statement).persistent(!self.backend.config.transaction_pooler)
+    }
+
+    /// The time, read when there is a connection: how long the operation waited for one counts.
+    pub(crate) async fn now(&mut self) -> Result<TimestampMs, EngineError> {
+        match &self.backend.time {
+            Time::Given(clock) => Ok(clock.now()),
+            Time::Followed(clock) => {
+                if clock.is_older_than(admin::CLOCK_AGE_MAX) {
+                    admin::follow_clock(self, clock).await?;
+                }
+                Ok(clock.now())
+            }
+        }
+    }
+
+    /// Wakes the lane's waiting claims after the commit.
+    pub(crate) fn wake(&mut self, lane: &LaneId) {
+        if !self.woken.contains(lane) {
+            self.woken.push(lane.clone());
+        }
+    }
+
+    /// Loads executions in the order of their keys, and locks them. Each is read by itself, so that a
+    /// corrupt one does not hold up the rest.
+    pub(crate) async fn load(
+        &mut self,
+        keys: &[Key<'_>],
+    ) -> Result<Vec<Result<Loaded, EngineError>>, EngineError> {
+        // Two statements: what the second reads is as it is once the first has its locks.
+        let ids: Vec<_> = keys.iter().map(|key| key.execution_id).collect();
+        let lock = columns::bind_ids(self.query(LOCK), &ids);
+        lock.execute(self.conn()).await.map_err(from_sqlx)?;
+        let load = bind_keys(self.query(LOAD), keys);
+        let rows = load.fetch_all(self.conn()).await.map_err(from_sqlx)?;
+        in_order(&rows, keys.len())
+    }
+
+    /// Stores what the decisions say, in the order execution, attempt, outbox.
+    pub(crate) async fn store(&mut self, changes: Changes) -> Result<(), EngineError> {
+        let patches = &changes.patches;
+        if patches.is_empty() {
+            return Ok(());
+        }
+        let now = self.now().await?;
+        let apply = columns::bind_executions(self.query(APPLY_EXECUTIONS), patches);
+        apply.execute(self.conn()).await.map_err(from_sqlx)?;
+        let attempts: Vec<_> = patches.iter().filter_map(attempt).collect();
+        if !attempts.is_empty() {
+            let apply = columns::bind_attempts(self.query(APPLY_ATTEMPTS), &attempts)?;
+            apply.execute(self.conn()).await.map_err(from_sqlx)?;
+        }
+        for patch in patches.iter().filter(|patch| is_claimable(&patch.execution, now)) {
+            self.wake(&patch.execution.lane_id);
+        }
+        self.append(&changes.events).await
+    }
+
+    /// Appends events to the outbox.
+    pub(crate) async fn append(&mut self, events: &EventDocuments) -> Result<(), EngineError> {
+        self.append_to(APPEND_LEASE_EVENTS, &events.lease).await?;
+        self.append_to(APPEND_COMPLETION_EVENTS, &events.completion).await?;
+        if events.operator.is_empty() { Ok(()) } else { Err(unexpected("an operator event")) }
+    }
+
+    async fn append_to(
+        &mut self,
+        statement: &'static str,
+        events: &[EventDocument],
+    ) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let append = columns::bind_events(self.query(statement), events)
+            .bind(&self.backend.config.instance_tag_key);
+        append.execute(self.conn()).await.map_err(from_sqlx)?;
+        Ok(())
+    }
+}
+
+impl<'a> Key<'a> {
+    /// An execution and its current attempt.
+    pub(crate) fn new(execution_id: &'a ExecutionId) -> Self {
+        Self { execution_id, attempt_index: None }
+    }
+
+    /// An execution and the attempt that the handle names.
+    pub(crate) fn of_handle(handle: &'a ff_core::backend::Handle) -> Self {
+        Self { attempt_index: Some(handle.attempt_index()), ..Self::new(handle.execution_id()) }
+    }
+}
+
+pub(crate) fn bind_keys(statement: Statement, keys: &[Key<'_>]) -> Statement {
+    let ids: Vec<_> = keys.iter().map(|key| key.execution_id).collect();
+    let attempts = keys.iter().map(|key| key.attempt_index.map(|index| i64::from(index.0)));
+    columns::bind_ids(statement, &ids).bind(attempts.collect::<Vec<_>>())
+}
+
+fn attempt(patch: &Patch) -> Option<(&ExecutionId, &Attempt)> {
+    Some((&patch.execution.execution_id, patch.attempt.as_ref()?))
+}
+
+/// Loaded rows in the order of the keys that asked for them; a key without a row is `NotFound`.
+pub(crate) fn in_order(
+    rows: &[PgRow],
+    keys: usize,
+) -> Result<Vec<Result<Loaded, EngineError>>, EngineError> {
+    let mut loaded: Vec<_> = (0..keys).map(|_| Err(EngineError::execution_not_found())).collect();
+    for row in rows {
+        let position = rows::position(row)?;
+        let slot = loaded.get_mut(position).ok_or_else(|| unexpected("an unknown position"))?;
+        *slot = read(row);
+    }
+    Ok(loaded)
+}
+
+fn read(row: &PgRow) -> Result<Loaded, EngineError> {
+    let (execution, attempt) = rows::execution(row)?;
+    Ok(Loaded { execution, attempt, result: rows::get(row, "result")? })
+}
