@@ -17,6 +17,9 @@ use tempfile::TempDir;
 pub(crate) const START: TimestampMs = TimestampMs::from_millis(1_700_000_000_000);
 pub(crate) const TTL_MS: u32 = 30_000;
 
+/// A backlog that what grows with it is felt in.
+pub(crate) const MANY: i64 = 100_000;
+
 /// A database file of its own, with a clock that stands still.
 pub(crate) struct Opened {
     pub(crate) backend: Arc<SqliteBackend>,
@@ -68,4 +71,10 @@ pub(crate) fn policy(instance: &str) -> ClaimPolicy {
 
 pub(crate) async fn claim(backend: &SqliteBackend) -> Option<Handle> {
     backend.claim(&lane(), &CapabilitySet::default(), policy("instance")).await.unwrap()
+}
+
+/// Stores executions in every state, their attempts and events, over 20 lanes.
+pub(crate) async fn load_backlog(opened: &Opened, executions: i64) {
+    let load = sqlx::query(include_str!("backlog.sql")).bind(executions);
+    load.execute(opened.backend.pool_for_test()).await.unwrap();
 }

@@ -1,0 +1,228 @@
+//! How SQLite plans the statement files: each prepares, and an index serves it, on an empty store and on a
+//! full one, with statistics and without.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{MANY, Opened, load_backlog, open};
+use sqlx::{AssertSqlSafe, Row, SqlitePool};
+
+/// Those that every execution needs, the sweeps that look for what is due, and reads.
+const HOT: &[&str] = &[
+    "claim/pick",
+    "event/append_completion",
+    "event/append_lease",
+    "event/read_completion",
+    "event/read_lease",
+    "event/read_operator",
+    "execution/apply",
+    "execution/complete",
+    "execution/count",
+    "execution/create",
+    "execution/list",
+    "execution/load",
+    "execution/succeed_attempts",
+    "lease/apply",
+    "lease/renew",
+    "timer/find_due",
+    "timer/find_expired_leases",
+    "timer/find_past_deadline",
+    "timer/find_past_retention",
+    "timer/find_timed_out",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sql")
+}
+
+fn statement_files() -> Vec<PathBuf> {
+    let areas = fs::read_dir(root()).unwrap().map(|area| area.unwrap().path());
+    let mut files: Vec<PathBuf> = areas
+        .flat_map(|area| fs::read_dir(area).unwrap().map(|file| file.unwrap().path()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The consecutive statements of a file, without its comments.
+fn statements(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let code = lines.collect::<Vec<_>>().join("\n");
+    let parts = code.split(';').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(str::to_owned).collect()
+}
+
+async fn plan(pool: &SqlitePool, statement: &str) -> Vec<String> {
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+        .fetch_all(pool)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{statement}"));
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+}
+
+/// Arrays that were given as parameters, and what was made of them.
+fn scans_a_table(step: &str) -> bool {
+    let made_here = [
+        "SCAN named",
+        "SCAN lane",
+        "SCAN q",
+        "SCAN picked",
+        "SCAN s",
+        "SCAN CONSTANT ROW",
+        "SCAN (subquery",
+    ];
+    step.starts_with("SCAN ")
+        && !step.contains("VIRTUAL TABLE")
+        && !made_here.iter().any(|prefix| step.starts_with(prefix))
+}
+
+/// Whether the step reads a table.
+fn reads_a_table(step: &str) -> bool {
+    step.starts_with("SEARCH ") || scans_a_table(step)
+}
+
+async fn scans(pool: &SqlitePool) -> String {
+    let mut scans = String::new();
+    for file in statement_files() {
+        for statement in statements(&file) {
+            let steps = plan(pool, &statement).await;
+            for step in steps.iter().filter(|step| scans_a_table(step)) {
+                scans.push_str(&format!("{}: {step}\n", file.file_stem().unwrap().display()));
+            }
+        }
+    }
+    scans
+}
+
+async fn plans_of_hot_statements(pool: &SqlitePool) -> String {
+    let mut plans = String::new();
+    for name in HOT {
+        plans.push_str(&format!("{name}\n"));
+        for statement in statements(&root().join(format!("{name}.sql"))) {
+            let steps = plan(pool, &statement).await;
+            for step in steps.iter().filter(|step| reads_a_table(step)) {
+                plans.push_str(&format!("    {step}\n"));
+            }
+        }
+    }
+    plans
+}
+
+async fn analyze(opened: &Opened) {
+    sqlx::query("ANALYZE").execute(opened.backend.pool_for_test()).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_small_tables_are_scanned() {
+    let opened = open().await;
+    let pool = opened.backend.pool_for_test();
+
+    let of_empty = scans(pool).await;
+    load_backlog(&opened, MANY).await;
+    let of_many = scans(pool).await;
+    analyze(&opened).await;
+    let of_known = scans(pool).await;
+
+    // Lanes, namespaces and migrations are few; open attempts are those that run now.
+    expect_test::expect![[r#"
+        list_lanes: SCAN ff_lane
+        find_past_retention: SCAN n
+        find_timed_out: SCAN a USING INDEX ff_attempt_open
+    "#]]
+    .assert_eq(&of_empty);
+    assert_eq!(of_many, of_empty);
+    assert_eq!(of_known, of_empty);
+}
+
+#[tokio::test]
+async fn hot_statements_use_the_indexes_that_are_there_for_them() {
+    let opened = open().await;
+    let pool = opened.backend.pool_for_test();
+
+    let of_empty = plans_of_hot_statements(pool).await;
+    analyze(&opened).await;
+    let known_as_empty = plans_of_hot_statements(pool).await;
+    load_backlog(&opened, MANY).await;
+    analyze(&opened).await;
+    let known_as_many = plans_of_hot_statements(pool).await;
+
+    expect_test::expect![[r#"
+        claim/pick
+            SEARCH l USING PRIMARY KEY (lane_id=?)
+            SEARCH r USING INDEX ff_exec_core_claimable (lane_id=?)
+            SEARCH r USING INDEX ff_exec_core_claimable (lane_id=? AND required_set>?)
+            SEARCH r USING INTEGER PRIMARY KEY (rowid=?)
+            SEARCH ready USING INDEX ff_exec_core_claimable (lane_id=? AND required_set=?)
+            SEARCH c USING PRIMARY KEY (execution_id=?)
+            SEARCH due USING INDEX ff_exec_core_delayed_in_lane (lane_id=? AND eligible_at_ms<?)
+            SEARCH c USING PRIMARY KEY (execution_id=?)
+            SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
+        event/append_completion
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        event/append_lease
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        event/read_completion
+            SEARCH ff_completion_event USING INTEGER PRIMARY KEY (rowid>?)
+        event/read_lease
+            SEARCH ff_lease_event USING INTEGER PRIMARY KEY (rowid>?)
+        event/read_operator
+            SEARCH ff_operator_event USING INTEGER PRIMARY KEY (rowid>?)
+        execution/apply
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        execution/complete
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+        execution/count
+            SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=?)
+            SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=? AND public_state>?)
+            SEARCH r USING INDEX ff_exec_core_listed (lane_id=? AND public_state=? AND created_at_ms>?)
+        execution/create
+            SEARCH e USING COVERING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+            SEARCH k USING PRIMARY KEY (namespace=? AND lane_id=? AND idempotency_key=?)
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        execution/list
+            SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=?)
+            SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=? AND public_state>?)
+            SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+            SEARCH r USING INDEX ff_exec_core_listed (lane_id=? AND public_state=? AND created_at_ms>?)
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
+        execution/load
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
+        execution/succeed_attempts
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+        lease/apply
+        lease/renew
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        timer/find_due
+            SEARCH ff_exec_core USING INDEX ff_exec_core_delayed (eligible_at_ms<?)
+        timer/find_expired_leases
+            SEARCH a USING INDEX ff_attempt_open (lease_expires_at_ms<?)
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        timer/find_past_deadline
+            SEARCH ff_exec_core USING INDEX ff_exec_core_deadline (deadline_at_ms>? AND deadline_at_ms<?)
+        timer/find_past_retention
+            SCAN n
+            SEARCH e USING INDEX ff_exec_core_finished (namespace=? AND terminal_at_ms<?)
+        timer/find_timed_out
+            SCAN a USING INDEX ff_attempt_open
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+    "#]].assert_eq(&of_empty);
+    assert_eq!(known_as_empty, of_empty);
+    assert_eq!(known_as_many, of_empty);
+}
+
+/// SQLite looks at the value of a bare parameter there when it plans, and so plans again at every call.
+#[test]
+fn no_limit_is_a_bare_parameter() {
+    for file in statement_files() {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("LIMIT $"), "{}: write LIMIT ($n + 0)", file.display());
+    }
+}
