@@ -4,10 +4,11 @@ mod page;
 mod report;
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::postgres::{self, Postgres};
 use crate::rules_page;
 use crate::shell::{self, Outcome};
 use report::{Report, Status};
@@ -25,11 +26,14 @@ pub(crate) enum Page {
 const PATH: &str = "docs/conformance.md";
 
 /// The backends, and the crate whose example `conformance_BACKEND` runs the suite on it.
-const BACKENDS: &[(&str, &str)] =
-    &[("reference", "ff-conformance"), ("sqlite", "ff-backend-sqlite")];
+const BACKENDS: &[(&str, &str)] = &[
+    ("reference", "ff-conformance"),
+    ("sqlite", "ff-backend-sqlite"),
+    ("postgres", "ff-backend-postgres"),
+];
 
 /// Runs the suite on every backend and prints, compares or writes what came of it.
-pub(crate) fn run(page: Page) -> Outcome<()> {
+pub(crate) fn run(postgres: &Postgres, page: Page) -> Outcome<()> {
     let root = shell::root();
     let metadata = shell::metadata()?;
     let target = metadata["target_directory"].as_str().unwrap_or("target");
@@ -38,7 +42,9 @@ pub(crate) fn run(page: Page) -> Outcome<()> {
     let mut reports = Vec::new();
     for (backend, package) in BACKENDS {
         let path = target.join(format!("conformance-{backend}.json"));
-        reports.push(run_backend(backend, package, &path)?);
+        let mut suite = suite(backend, package);
+        suite.env(postgres::URL, postgres.url()?);
+        reports.push(run_suite(backend, &mut suite, &path)?);
     }
     let text = page::render(&reports, &rules_page::load(&root)?);
     println!("{text}");
@@ -50,19 +56,24 @@ pub(crate) fn run(page: Page) -> Outcome<()> {
     }
 }
 
-fn run_backend(backend: &str, package: &str, path: &Path) -> Outcome<Report> {
+/// The command that runs the suite on a backend.
+fn suite(backend: &str, package: &str) -> Command {
+    let mut command = shell::cargo(&["run", "--quiet", "--locked", "-p", package]);
+    command.args(["--example", &format!("conformance_{backend}"), "--", "--report"]);
+    command
+}
+
+fn run_suite(backend: &str, suite: &mut Command, path: &Path) -> Outcome<Report> {
     // A report that an earlier run left must not pass for this one's.
     if path.exists() {
         std::fs::remove_file(path)?;
     }
-    let mut command = shell::cargo(&["run", "--quiet", "--locked", "-p", package]);
-    command.args(["--example", &format!("conformance_{backend}"), "--", "--report"]).arg(path);
-    let output = command.stderr(Stdio::inherit()).output()?;
+    let output = suite.arg(path).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         println!("{}", String::from_utf8_lossy(&output.stdout));
     }
     if !path.exists() {
-        shell::check(output.status, &command)?;
+        shell::check(output.status, suite)?;
         return Err(format!("the suite on {backend} left no report").into());
     }
     let entries = serde_json::from_slice(&std::fs::read(path)?)?;

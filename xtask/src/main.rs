@@ -3,6 +3,7 @@
 
 mod ci;
 mod conformance;
+mod postgres;
 mod rules_page;
 mod shell;
 mod source;
@@ -11,6 +12,8 @@ mod tidy;
 
 use std::process::ExitCode;
 
+use conformance::Page;
+use postgres::Postgres;
 use shell::Outcome;
 
 const USAGE: &str = "\
@@ -20,7 +23,10 @@ usage: cargo xtask COMMAND
   ci                      run what CI runs: fmt, clippy, doc, tidy, conformance --check, test
   tidy                    check what a compiler cannot
   conformance [--check]   run the suite on every backend and write docs/conformance.md;
-                          with --check, fail when the page on disk differs";
+                          with --check, fail when the page on disk differs
+
+test, ci and conformance need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that they
+start in Docker, or else one that they start from the programs on this machine";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,12 +43,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[&str]) -> Outcome<()> {
+    let postgres = Postgres::default();
     match args {
-        ["test"] => test::run(&[]),
-        ["ci"] => ci::run(),
+        ["test"] => test::run(&postgres, &[]),
+        ["ci"] => ci::run(&postgres),
         ["tidy"] => tidy::run(),
-        ["conformance"] => conformance::run(conformance::Page::Write),
-        ["conformance", "--check"] => conformance::run(conformance::Page::Check),
+        ["conformance"] => conformance::run(&postgres, Page::Write),
+        ["conformance", "--check"] => conformance::run(&postgres, Page::Check),
         _ => Err(USAGE.into()),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
+use crate::postgres::{self, Postgres};
 use crate::shell::{self, Outcome, Told};
 
 /// What the test programs that have ended said.
@@ -15,9 +16,10 @@ struct Summary {
 }
 
 /// Runs unit, integration and documentation tests and builds the examples. `flags` go to cargo.
-pub(crate) fn run(flags: &[&str]) -> Outcome<()> {
+pub(crate) fn run(postgres: &Postgres, flags: &[&str]) -> Outcome<()> {
     let args = ["test", "--workspace", "--no-fail-fast"];
     let mut command = shell::cargo(&[&args, flags].concat());
+    command.env(postgres::URL, postgres.url()?);
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut summary = Summary::default();
     if let Some(stdout) = child.stdout.take() {

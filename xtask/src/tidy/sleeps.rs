@@ -7,6 +7,9 @@ use crate::source::{SourceFile, has_word};
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/ff-runtime/src/", "polling and backing off are the trade of its loops"),
     ("crates/ff-cli/src/checksum.rs", "it looks again and again whether its work is done"),
+    ("crates/ff-backend-postgres/src/claim.rs", "a claim may wait for work to appear"),
+    ("crates/ff-backend-postgres/src/notify.rs", "it gathers lanes, and listens again"),
+    ("crates/ff-backend-postgres/src/retry.rs", "it pauses between two tries"),
     ("crates/ff-backend-sqlite/src/claim.rs", "a claim may wait for work to appear"),
     ("crates/ff-backend-sqlite/src/pool.rs", "an opening store waits for another process"),
     ("crates/ff-backend-sqlite/src/writer.rs", "it waits for the lock of another process"),

@@ -1,5 +1,5 @@
--- $1: lanes, $2: capabilities, $3: now, $4: limit, $4: worker, $5: worker instance, $6: lease expiry,
--- $7: instance tag
+-- $1: lanes, $2: capabilities, $3: now, $4: limit, $5: worker, $6: worker instance, $7: lease expiry,
+-- $8: instance tag
 WITH RECURSIVE lanes AS MATERIALIZED (
     SELECT DISTINCT item.lane_id
     FROM unnest($1::text[]) AS item (lane_id)

@@ -62,16 +62,22 @@ picked AS (
         SELECT due.rowid, due.priority, due.created_at_ms, due.execution_id, due.partition_key
         FROM lanes AS lane
         CROSS JOIN ff_exec_core AS due
-        WHERE due.lane_id = lane.lane_id
-            AND due.lifecycle_phase IN ('submitted', 'runnable')
-            AND due.eligibility_state = 'not_eligible_until_time'
-            AND due.eligible_at_ms <= $3
-            AND NOT EXISTS (
-                SELECT 1 FROM ff_execution_capabilities AS c
-                WHERE c.execution_id = due.execution_id
-                    AND c.capability NOT IN (SELECT value FROM json_each($2))
-            )
-            AND due.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($4))
+        WHERE due.rowid IN (
+            -- What is due is promoted soon: so many are enough to look at.
+            SELECT next.rowid FROM ff_exec_core AS next
+            WHERE next.lane_id = lane.lane_id
+                AND next.lifecycle_phase IN ('submitted', 'runnable')
+                AND next.eligibility_state = 'not_eligible_until_time'
+                AND next.eligible_at_ms <= $3
+                AND NOT EXISTS (
+                    SELECT 1 FROM ff_execution_capabilities AS c
+                    WHERE c.execution_id = next.execution_id
+                        AND c.capability NOT IN (SELECT value FROM json_each($2))
+                )
+                AND next.execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($4))
+            ORDER BY next.eligible_at_ms
+            LIMIT (max($5, 1000) + 0)
+        )
     )
     ORDER BY priority DESC, created_at_ms, execution_id, partition_key
     LIMIT ($5 + 0)
