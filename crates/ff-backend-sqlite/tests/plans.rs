@@ -158,7 +158,8 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
             SEARCH r USING INTEGER PRIMARY KEY (rowid=?)
             SEARCH ready USING INDEX ff_exec_core_claimable (lane_id=? AND required_set=?)
             SEARCH c USING PRIMARY KEY (execution_id=?)
-            SEARCH due USING INDEX ff_exec_core_delayed_in_lane (lane_id=? AND eligible_at_ms<?)
+            SEARCH due USING INTEGER PRIMARY KEY (rowid=?)
+            SEARCH next USING INDEX ff_exec_core_delayed_in_lane (lane_id=? AND eligible_at_ms<?)
             SEARCH c USING PRIMARY KEY (execution_id=?)
             SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
