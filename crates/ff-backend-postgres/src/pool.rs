@@ -100,12 +100,21 @@ async fn is_usable(
 }
 
 /// In force from the first statement on, where a server process serves one client.
-fn session_settings(config: &PostgresConfig) -> [(&'static str, String); 3] {
-    [
+///
+/// Every statement is a few probes of indexes, whatever the server believes of tables whose statistics are
+/// old: it is to follow the indexes. To plan a claim takes several times as long as to run it, and to compile
+/// it longer still: it is planned once, and not compiled.
+fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
         ("default_transaction_isolation", "read committed".to_owned()),
         ("lock_timeout", config.lock_timeout.as_millis().to_string()),
         ("statement_timeout", config.statement_timeout.as_millis().to_string()),
-    ]
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+    ];
+    let avoided =
+        ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"];
+    settings.extend(avoided.map(|name| (name, "off".to_owned())));
+    settings
 }
 
 struct First {
