@@ -48,6 +48,12 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> EngineError {
     }
 }
 
+/// No connection could be made in the time that there was.
+pub(crate) fn no_connection(waited: std::time::Duration) -> EngineError {
+    let source = format!("no connection to the server within {waited:?}; is it running?").into();
+    EngineError::Transport { backend: LABEL, source }
+}
+
 pub(crate) fn transport(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
     EngineError::Transport { backend: LABEL, source: Box::new(error) }
 }
@@ -57,12 +63,19 @@ pub(crate) fn was_undone(error: &EngineError) -> bool {
     let Some(error) = driver_error(error) else { return false };
     match sqlstate(error).as_deref() {
         Some(code::SERIALIZATION_FAILURE | code::DEADLOCK_DETECTED) => true,
-        Some(code::UNIQUE_VIOLATION) => {
-            let constraint = error.as_database_error().and_then(|error| error.constraint());
-            constraint == Some(IDEMPOTENCY_KEY)
-        }
-        _ => false,
+        _ => takes_taken_key(error),
     }
+}
+
+/// Whether another creation took the idempotency key at the same time.
+pub(crate) fn is_key_taken(error: &EngineError) -> bool {
+    driver_error(error).is_some_and(takes_taken_key)
+}
+
+fn takes_taken_key(error: &sqlx::Error) -> bool {
+    let constraint = error.as_database_error().and_then(|error| error.constraint());
+    sqlstate(error).as_deref() == Some(code::UNIQUE_VIOLATION)
+        && constraint == Some(IDEMPOTENCY_KEY)
 }
 
 /// Whether the connection was lost, and with it the answer: the operation is done or not done.

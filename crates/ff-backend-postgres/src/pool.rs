@@ -51,6 +51,9 @@ impl Connections {
             sqlx::Error::PoolTimedOut if self.is_exhausted() => {
                 EngineError::Contention(ContentionKind::PoolExhausted)
             }
+            sqlx::Error::PoolTimedOut => {
+                error::no_connection(self.pool.options().get_acquire_timeout())
+            }
             error => from_sqlx(error),
         })
     }

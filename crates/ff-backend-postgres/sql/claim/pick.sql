@@ -196,9 +196,15 @@ acquired AS (
     FROM claimed
 )
 SELECT
-    c.partition_key, c.execution_id, c.lane_id, c.namespace, c.execution_kind, c.payload,
-    c.payload_encoding, c.tags::text AS tags, c.policy::text AS policy,
+    look.is_short, c.partition_key, c.execution_id, c.lane_id, c.namespace, c.execution_kind,
+    c.payload, c.payload_encoding, c.tags::text AS tags, c.policy::text AS policy,
     c.attempt_index::bigint AS attempt_index, l.lease_epoch
-FROM claimed AS c
-JOIN leased AS l ON l.partition_key = c.partition_key AND l.execution_id = c.execution_id
+FROM (
+    SELECT coalesce(sum(share), 0) > (SELECT count(*) FROM picked) AS is_short FROM shares
+) AS look
+LEFT JOIN (
+    claimed AS c
+    JOIN leased AS l ON l.partition_key = c.partition_key AND l.execution_id = c.execution_id
+) ON true
+WHERE look.is_short OR c.execution_id IS NOT NULL
 ORDER BY c.priority DESC, c.created_at_ms, c.execution_id, c.partition_key;
