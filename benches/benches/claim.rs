@@ -39,6 +39,7 @@ fn claim_backlog(criterion: &mut Criterion) {
             let bench = runtime.block_on(async {
                 let bench = Bench::open(store).await.unwrap();
                 bench.create_in_batches(ready, 10_000).await.unwrap();
+                bench.settle().await.unwrap();
                 bench
             });
             group.bench_function(format!("{ready} ready"), |bencher| {

@@ -52,12 +52,11 @@ impl Store {
 /// A backend on a store of its own, which goes with it.
 pub struct Bench {
     backend: Arc<dyn EngineBackend>,
-    _home: Home,
+    home: Home,
 }
 
-#[expect(dead_code, reason = "they are kept until they are dropped")]
 enum Home {
-    Directory(TempDir),
+    Directory(#[expect(dead_code, reason = "it is kept until it is dropped")] TempDir),
     Database(Database),
 }
 
@@ -72,14 +71,28 @@ impl Bench {
                 let directory = tempfile::tempdir()?;
                 let path = directory.path().join("bench.db");
                 let backend = SqliteBackend::new(&path.to_string_lossy()).await?;
-                Ok(Self { backend, _home: Home::Directory(directory) })
+                Ok(Self { backend, home: Home::Directory(directory) })
             }
             Store::Postgres => {
                 let database = Database::migrated().await;
                 let backend = PostgresBackend::connect(&database.url()).await?;
-                Ok(Self { backend, _home: Home::Database(database) })
+                Ok(Self { backend, home: Home::Database(database) })
             }
         }
+    }
+
+    /// Lets the server finish what a load has left to do, so that it is not measured.
+    ///
+    /// # Errors
+    /// As the server.
+    pub async fn settle(&self) -> Result<(), Box<dyn std::error::Error>> {
+        if let Home::Database(database) = &self.home {
+            let pool = sqlx::PgPool::connect_with(database.options()).await?;
+            sqlx::raw_sql("VACUUM (ANALYZE)").execute(&pool).await?;
+            sqlx::raw_sql("CHECKPOINT").execute(&pool).await?;
+            pool.close().await;
+        }
+        Ok(())
     }
 
     fn args(&self) -> CreateExecutionArgs {

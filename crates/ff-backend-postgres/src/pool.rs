@@ -114,8 +114,7 @@ fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
         ("statement_timeout", config.statement_timeout.as_millis().to_string()),
         ("plan_cache_mode", "force_generic_plan".to_owned()),
     ];
-    let avoided =
-        ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"];
+    let avoided = ["enable_seqscan", "enable_bitmapscan", "jit"];
     settings.extend(avoided.map(|name| (name, "off".to_owned())));
     settings
 }
