@@ -75,6 +75,14 @@ impl Opened {
     pub(crate) async fn claim(&self) -> Option<Handle> {
         claim(&self.backend).await
     }
+
+    /// Returns when a statement on the database waits for a lock.
+    pub(crate) async fn until_one_waits(&self) {
+        let mut session = self.session().await;
+        let waiting = "SELECT 1 FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(waiting).fetch_optional(&mut session).await.unwrap().is_none() {}
+    }
 }
 
 pub(crate) async fn execute(conn: &mut PgConnection, statements: &str) {
