@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 pub(crate) mod database;
+pub(crate) mod proxy;
 
 use std::collections::HashMap;
 use std::sync::Arc;
