@@ -12,6 +12,8 @@ pub(crate) mod code {
     pub(crate) const UNTRANSLATABLE_CHARACTER: &str = "22P05";
     pub(crate) const UNIQUE_VIOLATION: &str = "23505";
     pub(crate) const READ_ONLY_TRANSACTION: &str = "25006";
+    pub(crate) const IDLE_IN_TRANSACTION_TIMEOUT: &str = "25P03";
+    pub(crate) const TRANSACTION_TIMEOUT: &str = "25P04";
     pub(crate) const INVALID_AUTHORIZATION: &str = "28000";
     pub(crate) const INVALID_PASSWORD: &str = "28P01";
     pub(crate) const INVALID_CATALOG_NAME: &str = "3D000";
@@ -86,6 +88,8 @@ pub(crate) fn lost_answer(error: &EngineError) -> bool {
 
 pub(crate) fn is_connection_lost(error: &sqlx::Error) -> bool {
     let lost = [
+        code::IDLE_IN_TRANSACTION_TIMEOUT,
+        code::TRANSACTION_TIMEOUT,
         code::ADMIN_SHUTDOWN,
         code::CRASH_SHUTDOWN,
         code::CANNOT_CONNECT_NOW,

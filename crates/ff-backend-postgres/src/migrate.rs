@@ -62,9 +62,10 @@ async fn run_on(conn: &mut PgConnection) -> Result<(), Failure> {
         return Ok(());
     }
     // Behind a pooler, another client's statements of the same names may be prepared on this server process.
+    // What another process has migrated while this one waits is seen, whatever the database is set to.
     let begin = format!(
-        "BEGIN; DEALLOCATE ALL; SET LOCAL lock_timeout = '{PATIENCE}'; SET LOCAL statement_timeout = 0; \
-         SELECT pg_advisory_xact_lock({LOCK})"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; DEALLOCATE ALL; SET LOCAL lock_timeout = '{PATIENCE}'; \
+         SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
     );
     let mut tx = conn.begin_with(AssertSqlSafe(begin)).await.map_err(Failure::Driver)?;
     migrator().run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;

@@ -225,6 +225,9 @@ pub(crate) fn cannot_open(error: sqlx::Error, place: &Place) -> EngineError {
         (None, sqlx::Error::Tls(error)) => {
             (OpenKind::Unreachable, format!("{place} cannot be spoken to in TLS: {error}"))
         }
+        (None, sqlx::Error::Protocol(error)) => {
+            (OpenKind::Unreachable, format!("{place} does not speak as PostgreSQL does: {error}"))
+        }
         (None, _) => return from_sqlx(error),
     };
     EngineError::Open { kind, detail }
