@@ -57,6 +57,20 @@ impl Database {
         server().database(&self.name)
     }
 
+    /// Returns once every event that was committed before can be read: transactions in other databases
+    /// of the server hold them back too.
+    pub(crate) async fn settle(&self) {
+        let mut conn = self.options().connect().await.unwrap();
+        let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
+        let next: String = sqlx::query_scalar(next).fetch_one(&mut conn).await.unwrap();
+        let mut has_come = false;
+        while !has_come {
+            tokio::task::yield_now().await;
+            let look = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
+            has_come = sqlx::query_scalar(look).bind(&next).fetch_one(&mut conn).await.unwrap();
+        }
+    }
+
     /// The URL of this database on the server that tests are given.
     pub(crate) fn url(&self) -> String {
         url_of(&self.name)
