@@ -310,22 +310,18 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
     expect_test::expect![[r#"
         admin/list_lanes: ff_exec_core_listed
         claim/pick: ff_attempt_pkey, ff_exec_core_claimable, ff_exec_core_delayed_in_lane, ff_exec_core_pkey
-        event/append_lease: ff_exec_core_pkey
         event/list_of_execution: ff_completion_event_execution, ff_lease_event_execution, ff_operator_event_execution
         event/read_completion: ff_completion_event_pkey
         event/read_lease: ff_lease_event_pkey
         event/read_operator: ff_operator_event_pkey
-        execution/apply: ff_exec_core_pkey
         execution/complete: ff_attempt_pkey, ff_exec_core_pkey
         execution/create: ff_idempotency_pkey
         execution/find: ff_attempt_pkey, ff_exec_core_pkey
         execution/find_duplicates: ff_exec_core_pkey, ff_idempotency_pkey
         execution/list: ff_attempt_pkey, ff_exec_core_listed
         execution/list_attempts: ff_attempt_pkey, ff_exec_core_pkey
-        execution/load: ff_attempt_pkey, ff_exec_core_pkey
-        execution/lock: ff_exec_core_pkey
         execution/read_context: ff_exec_core_pkey
-        lease/apply: 
+        execution/settle: ff_attempt_pkey, ff_exec_core_pkey
         lease/renew: ff_attempt_pkey, ff_exec_core_pkey
         timer/find_due: ff_exec_core_delayed
         timer/find_expired_leases: ff_attempt_open

@@ -13,7 +13,7 @@ SELECT
     a.lease_expires_at_ms AS a_lease_expires_at_ms, a.started_at_ms AS a_started_at_ms,
     a.terminal_at_ms AS a_terminal_at_ms, a.outcome AS a_outcome, a.error::text AS a_error,
     a.progress::text AS a_progress,
-    e.result
+    e.result, e.xmin::text::bigint AS version, a.xmin::text::bigint AS a_version
 FROM unnest($1::bigint[], $2::uuid[], $3::bigint[]) WITH ORDINALITY
     AS item (partition_key, execution_id, attempt_index, position)
 JOIN ff_exec_core AS e
