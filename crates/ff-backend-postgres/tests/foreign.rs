@@ -355,6 +355,7 @@ async fn an_event_that_cannot_be_read_is_named() {
         opened.execute(INSERT_OPERATOR_EVENT).await;
         opened.execute(&format!("UPDATE ff_{stream}_event SET {spoil}")).await;
 
+        opened.until_events_are_readable().await;
         let column = spoil.split(' ').next().unwrap();
         let named = format!("ff_{stream}_event.{column} of 1: ");
         assert_corrupt(opened.backend.read_events(stream, None, 10).await, &named);
@@ -372,6 +373,7 @@ async fn an_event_of_another_program_is_read_whole() {
          VALUES (3, '{nil}', '{nil}', 'success', 5, 'blue')"
     );
     opened.execute(&insert).await;
+    opened.until_events_are_readable().await;
 
     let operator = opened.backend.read_events(EventStream::Operator, None, 10).await.unwrap();
     let completion = opened.backend.read_events(EventStream::Completion, None, 10).await.unwrap();

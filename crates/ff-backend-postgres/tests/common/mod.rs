@@ -77,6 +77,18 @@ impl Opened {
         claim(&self.backend).await
     }
 
+    /// Returns when no transaction runs any more that is older than an event. Others on the server, in
+    /// other databases too, keep a later event from being read.
+    pub(crate) async fn until_events_are_readable(&self) {
+        let mut session = self.session().await;
+        let unreadable = "SELECT 1 FROM (\
+                SELECT transaction_id FROM ff_lease_event \
+                UNION ALL SELECT transaction_id FROM ff_completion_event \
+                UNION ALL SELECT transaction_id FROM ff_operator_event\
+            ) AS event WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())";
+        while sqlx::query(unreadable).fetch_optional(&mut session).await.unwrap().is_some() {}
+    }
+
     /// Returns when a statement on the database waits for a lock.
     pub(crate) async fn until_one_waits(&self) {
         let mut session = self.session().await;
