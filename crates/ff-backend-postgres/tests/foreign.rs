@@ -398,6 +398,7 @@ async fn a_cursor_beyond_every_event_reads_nothing() {
     let opened = open().await;
     opened.create().await;
     opened.claim().await.unwrap();
+    opened.until_events_are_readable().await;
     let read =
         async |after| opened.backend.read_events(EventStream::Lease, after, 10).await.unwrap();
     let last = read(None).await[0].cursor;
