@@ -219,7 +219,8 @@ impl Bench {
         backend.fail(&failed, FailureReason::new("boom"), FailureClass::Transient).await.unwrap();
         let delayed = handles.pop().unwrap();
         backend.progress(&delayed, Value::Null).await.unwrap();
-        backend.delay(&delayed, TimestampMs(1_750_000_000_000)).await.unwrap();
+        // It is due at once, and so promoted.
+        backend.delay(&delayed, NOW).await.unwrap();
         let handles = handles.into_iter();
         let batch = handles.map(|handle| Completion { handle, result: None }).collect();
         for answer in backend.complete_batch(batch).await.unwrap() {
@@ -314,12 +315,15 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         event/read_completion: ff_completion_event_pkey
         event/read_lease: ff_lease_event_pkey
         event/read_operator: ff_operator_event_pkey
+        execution/apply: ff_exec_core_pkey
         execution/complete: ff_attempt_pkey, ff_exec_core_pkey
         execution/create: ff_idempotency_pkey
         execution/find: ff_attempt_pkey, ff_exec_core_pkey
         execution/find_duplicates: ff_exec_core_pkey, ff_idempotency_pkey
         execution/list: ff_attempt_pkey, ff_exec_core_listed
         execution/list_attempts: ff_attempt_pkey, ff_exec_core_pkey
+        execution/load: ff_attempt_pkey, ff_exec_core_pkey
+        execution/lock: ff_exec_core_pkey
         execution/read_context: ff_exec_core_pkey
         execution/settle: ff_attempt_pkey, ff_exec_core_pkey
         lease/renew: ff_attempt_pkey, ff_exec_core_pkey

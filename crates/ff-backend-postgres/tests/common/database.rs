@@ -61,13 +61,13 @@ impl Database {
     /// of the server hold them back too.
     pub(crate) async fn settle(&self) {
         let mut conn = self.options().connect().await.unwrap();
-        let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
-        let next: String = sqlx::query_scalar(next).fetch_one(&mut conn).await.unwrap();
-        let mut has_come = false;
-        while !has_come {
+        let unreadable = "SELECT 1 FROM (\
+                SELECT transaction_id FROM ff_lease_event \
+                UNION ALL SELECT transaction_id FROM ff_completion_event \
+                UNION ALL SELECT transaction_id FROM ff_operator_event\
+            ) AS event WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())";
+        while sqlx::query(unreadable).fetch_optional(&mut conn).await.unwrap().is_some() {
             tokio::task::yield_now().await;
-            let look = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
-            has_come = sqlx::query_scalar(look).bind(&next).fetch_one(&mut conn).await.unwrap();
         }
     }
 
