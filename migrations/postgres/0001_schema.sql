@@ -248,9 +248,9 @@ CREATE TABLE ff_namespace (
 -- leaves no time to ask them. It is one expression, so that the planner puts it in the caller's place.
 CREATE FUNCTION ff_is_readable(e ff_exec_core) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT e.attempt_index >= 0
-        AND e.retry_count >= 0
-        AND e.reclaim_count >= 0
+    SELECT e.attempt_index BETWEEN 0 AND 2147483646
+        AND e.retry_count BETWEEN 0 AND 2147483646
+        AND e.reclaim_count BETWEEN 0 AND 2147483646
         AND e.ownership_state IN ('unowned', 'leased')
         AND e.attempt_state IN (
             'pending', 'initial', 'running_attempt', 'attempt_interrupted', 'pending_retry_attempt',
@@ -261,7 +261,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
             'suspended', 'resumable', 'completed', 'failed', 'cancelled', 'expired', 'skipped'
         )
         AND jsonb_typeof(e.tags) = 'object'
-        AND NOT jsonb_path_exists(e.tags, '$.* ? (@.type() != "string")')
+        AND NOT jsonb_path_exists(e.tags, 'strict $.* ? (@.type() != "string")')
         AND (e.policy IS NULL OR jsonb_typeof(e.policy) = 'object')
         AND jsonb_typeof(e.raw_fields) = 'object'
         AND CASE

@@ -42,7 +42,7 @@ pub(crate) async fn now(backend: &PostgresBackend) -> Result<TimestampMs, Engine
     if let Some(now) = backend.time.known() {
         return Ok(now);
     }
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let now = tx.now().await?;
         tx.commit().await?;
@@ -53,7 +53,7 @@ pub(crate) async fn now(backend: &PostgresBackend) -> Result<TimestampMs, Engine
 
 /// See [`ff_core::engine_backend::EngineBackend::list_lanes`].
 pub(crate) async fn list_lanes(backend: &PostgresBackend) -> Result<Vec<LaneInfo>, EngineError> {
-    let found = repeat(async |_| find_lanes(backend).await).await?;
+    let found = repeat(backend, async |_| find_lanes(backend).await).await?;
     let lanes = found.iter().map(|row| {
         let lane_id: String = rows::get(row, "lane_id")?;
         let state: String = rows::get(row, "state")?;
@@ -98,7 +98,7 @@ async fn set_lane_state(
     state: LaneState,
 ) -> Result<(), EngineError> {
     input::check_lane(lane)?;
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let set = tx.query(SET_LANE_STATE).bind(lane.as_str()).bind(state.as_str());
         set.execute(tx.conn()?).await.map_err(from_sqlx)?;
@@ -117,7 +117,7 @@ pub(crate) async fn set_retention(
     input::check_name("namespace", namespace.as_str())?;
     let retention_ms =
         retention.map(|retention| i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let set = tx.query(SET_RETENTION).bind(namespace.as_str()).bind(retention_ms);
         set.execute(tx.conn()?).await.map_err(from_sqlx)?;
@@ -128,7 +128,7 @@ pub(crate) async fn set_retention(
 
 /// See [`ff_core::engine_backend::EngineBackend::ping`].
 pub(crate) async fn ping(backend: &PostgresBackend) -> Result<(), EngineError> {
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         tx.query(PING).fetch_one(tx.conn()?).await.map_err(from_sqlx)?;
         tx.commit().await

@@ -20,7 +20,7 @@ use sqlx::postgres::PgPool;
 
 use crate::config::PostgresConfig;
 use crate::notify::Notifier;
-use crate::pool::{self, Connections, Place};
+use crate::pool::{self, Connections, Losses, Place};
 use crate::{LABEL, admin, claim, event, execution, lease, migrate, timer};
 
 /// Durable executions in a PostgreSQL database that a fleet shares.
@@ -97,7 +97,7 @@ impl PostgresBackend {
         })?;
         let transaction_pooler = config.transaction_pooler || opened.transaction_pooler;
         let config = PostgresConfig { transaction_pooler, ..config };
-        let backend = Self::from_pool_with(opened.pool, config);
+        let backend = Self::assemble(opened.pool, opened.losses, config);
         backend.now().await?;
         Ok(backend)
     }
@@ -126,13 +126,17 @@ impl PostgresBackend {
     /// As [`from_pool`](Self::from_pool), set up otherwise than by default. Outside a Tokio runtime it
     /// does not listen.
     pub fn from_pool_with(pool: PgPool, config: PostgresConfig) -> Arc<Self> {
+        Self::assemble(pool, Losses::default(), config)
+    }
+
+    fn assemble(pool: PgPool, losses: Losses, config: PostgresConfig) -> Arc<Self> {
         let can_listen = tokio::runtime::Handle::try_current().is_ok();
         let notifier = if config.listen && !config.transaction_pooler && can_listen {
             Notifier::listening(pool.clone())
         } else {
             Notifier::local()
         };
-        let connections = Connections::new(pool, &config);
+        let connections = Connections::new(pool, losses, &config);
         let time = Time::new(&config);
         Arc::new(Self { config, connections, time, notifier })
     }

@@ -9,7 +9,6 @@ use ff_core::rules::{claim as rule, input};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, LeaseEpoch, TimestampMs};
 use sqlx::postgres::PgRow;
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use crate::columns;
 use crate::error::{from_sqlx, unexpected};
@@ -22,8 +21,6 @@ const PUT_BACK: &str = include_str!("../sql/claim/put_back.sql");
 
 /// How long a waiting claim goes without looking for what other processes, and time, have brought.
 const POLL: Duration = Duration::from_millis(100);
-/// Looks of one claim at most, when other claims were faster than the ones before.
-const LOOKS_MAX: usize = 4;
 
 /// See [`ff_core::engine_backend::EngineBackend::claim`].
 pub(crate) async fn claim(
@@ -62,37 +59,62 @@ pub(crate) async fn claim_batch(
     }
 }
 
+/// A part of a lane, by the hash of what its executions require; the parts that are due have none.
+type Queue = (Option<String>, Option<i64>);
+
+/// What one look at the queues came to.
+#[derive(Default)]
+struct Look {
+    claimed: Vec<ClaimedExecution>,
+    /// Claimed, and then found to be unreadable.
+    unreadable: Vec<(Handle, String)>,
+    /// Queues in which other claims were faster.
+    short: Vec<Queue>,
+}
+
 /// Claims in one statement, which passes by what the rules cannot read. What it cannot see to be
-/// unreadable, a policy, is found here, and its execution is put back.
+/// unreadable, a policy, is found here, and its execution is put back. While other claims are faster, the
+/// queues in which they are are passed by, until there is none left.
 async fn try_claim(
     backend: &PostgresBackend,
     args: &ClaimBatchArgs,
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
-    let mut claimed = Vec::new();
-    for _ in 0..LOOKS_MAX {
-        let found = repeat_undone(async || pick(backend, args).await).await?;
-        let mut unreadable = Vec::new();
-        let mut is_short = false;
-        for row in &found {
-            is_short |= rows::get::<bool>(row, "is_short")?;
-            let Some(handle) = handle(row, &args.policy)? else { continue };
-            match rows::context(row)?.into_context() {
-                Ok(context) => claimed.push(ClaimedExecution::new(handle, context)),
-                Err(error) => unreadable.push((handle, error.to_string())),
-            }
+    let mut passed_by = Vec::new();
+    loop {
+        let found = repeat_undone(backend, async || pick(backend, args, &passed_by).await).await?;
+        let look = read(&found, &args.policy)?;
+        if !look.unreadable.is_empty() {
+            put_back(backend, &look.unreadable).await?;
         }
-        let look_again = is_short || !unreadable.is_empty();
-        if !unreadable.is_empty() {
-            put_back(backend, &unreadable).await?;
+        let look_again = !look.short.is_empty() || !look.unreadable.is_empty();
+        if !look.claimed.is_empty() || !look_again {
+            return Ok(look.claimed);
         }
-        if !claimed.is_empty() || !look_again {
-            break;
-        }
+        passed_by.extend(look.short);
     }
-    Ok(claimed)
 }
 
-async fn pick(backend: &PostgresBackend, args: &ClaimBatchArgs) -> Result<Vec<PgRow>, EngineError> {
+fn read(found: &[PgRow], policy: &ClaimPolicy) -> Result<Look, EngineError> {
+    let mut look = Look::default();
+    for row in found {
+        if rows::get::<bool>(row, "is_short")? {
+            look.short.push((rows::get(row, "short_lane_id")?, rows::get(row, "short_set")?));
+            continue;
+        }
+        let handle = handle(row, policy)?;
+        match rows::context(row)?.into_context() {
+            Ok(context) => look.claimed.push(ClaimedExecution::new(handle, context)),
+            Err(error) => look.unreadable.push((handle, error.to_string())),
+        }
+    }
+    Ok(look)
+}
+
+async fn pick(
+    backend: &PostgresBackend,
+    args: &ClaimBatchArgs,
+    passed_by: &[Queue],
+) -> Result<Vec<PgRow>, EngineError> {
     let mut tx = Tx::alone(backend).await?;
     let now = tx.now().await?;
     let policy = &args.policy;
@@ -108,17 +130,15 @@ async fn pick(backend: &PostgresBackend, args: &ClaimBatchArgs) -> Result<Vec<Pg
         .bind(policy.worker_id.as_str())
         .bind(policy.worker_instance_id.as_str())
         .bind(expires_at.0)
-        .bind(&backend.config.instance_tag_key);
+        .bind(&backend.config.instance_tag_key)
+        .bind(passed_by.iter().map(|(lane, _)| lane.as_deref()).collect::<Vec<_>>())
+        .bind(passed_by.iter().map(|(_, hash)| *hash).collect::<Vec<_>>());
     let found = pick.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     tx.commit().await?;
     Ok(found)
 }
 
-/// None when nothing was claimed and the row only tells so.
-fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Option<Handle>, EngineError> {
-    if rows::get::<Option<Uuid>>(row, "execution_id")?.is_none() {
-        return Ok(None);
-    }
+fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Handle, EngineError> {
     let execution_id: ExecutionId = rows::key(row)?.execution_id()?;
     let attempt_index: i32 = rows::get(row, "attempt_index")?;
     let lease_epoch: i64 = rows::get(row, "lease_epoch")?;
@@ -132,7 +152,7 @@ fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Option<Handle>, EngineErr
         lease_ttl_ms: policy.lease_ttl_ms,
         kind: rule::handle_kind(attempt_index, lease_epoch),
     };
-    Ok(Some(Handle::mint(LABEL, execution_id, lease)))
+    Ok(Handle::mint(LABEL, execution_id, lease))
 }
 
 /// Gives the leases back and blocks the executions, so that nothing claims them again until an
@@ -146,7 +166,7 @@ async fn put_back(
     }
     let ids: Vec<&ExecutionId> =
         unreadable.iter().map(|(handle, _)| handle.execution_id()).collect();
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let now: TimestampMs = tx.now().await?;
         let indexes = unreadable.iter().map(|(handle, _)| i64::from(handle.attempt_index().0));

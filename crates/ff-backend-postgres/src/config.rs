@@ -5,6 +5,9 @@ use ff_core::clock::Clock;
 use ff_core::partition::PartitionConfig;
 use ff_core::rules::input::{DEFAULT_PAYLOAD_MAX_BYTES, InputLimits};
 
+/// A partition is a `smallint`.
+const PARTITIONS_MAX: u16 = 1 << 15;
+
 /// How a [`PostgresBackend`](crate::PostgresBackend) is set up.
 ///
 /// ```
@@ -35,10 +38,13 @@ pub struct PostgresConfig {
     /// How long an operation waits for a connection of the pool before it answers
     /// `Contention(PoolExhausted)`. Not used by a backend that is given a pool. Default: 5 s.
     pub acquire_timeout: Duration,
-    /// How long a statement may run before the server cancels it. Default: 30 s.
+    /// How long a statement may run before the server cancels it, and the operation answers
+    /// `Contention(StoreBusy)`. A backend that is given a pool sets it for transactions only: set it for
+    /// the pool's sessions too. Default: 30 s.
     pub statement_timeout: Duration,
     /// How long a statement waits for a row that another transaction has locked, before the operation
-    /// answers `Contention(StoreBusy)`. Default: 5 s.
+    /// answers `Contention(StoreBusy)`. A backend that is given a pool sets it for transactions only: set it
+    /// for the pool's sessions too. Default: 5 s.
     pub lock_timeout: Duration,
     /// Whether a pooler that keeps no session, such as PgBouncer in transaction mode, stands between. Every
     /// statement then runs in a transaction of its own, and none stays prepared.
@@ -72,7 +78,7 @@ impl PostgresConfig {
     pub(crate) fn limits(&self) -> InputLimits {
         InputLimits {
             payload_max_bytes: self.payload_max_bytes,
-            partitions: self.partitions.num_flow_partitions.get(),
+            partitions: self.partitions.num_flow_partitions.get().min(PARTITIONS_MAX),
         }
     }
 }

@@ -17,10 +17,14 @@ pub(crate) mod code {
     pub(crate) const INVALID_AUTHORIZATION: &str = "28000";
     pub(crate) const INVALID_PASSWORD: &str = "28P01";
     pub(crate) const INVALID_CATALOG_NAME: &str = "3D000";
+    pub(crate) const INVALID_SCHEMA_NAME: &str = "3F000";
     pub(crate) const SERIALIZATION_FAILURE: &str = "40001";
     pub(crate) const DEADLOCK_DETECTED: &str = "40P01";
     pub(crate) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub(crate) const UNDEFINED_COLUMN: &str = "42703";
+    pub(crate) const DUPLICATE_TABLE: &str = "42P07";
     pub(crate) const LOCK_NOT_AVAILABLE: &str = "55P03";
+    pub(crate) const QUERY_CANCELED: &str = "57014";
     pub(crate) const ADMIN_SHUTDOWN: &str = "57P01";
     pub(crate) const CRASH_SHUTDOWN: &str = "57P02";
     pub(crate) const CANNOT_CONNECT_NOW: &str = "57P03";
@@ -33,7 +37,7 @@ const IDEMPOTENCY_KEY: &str = "ff_idempotency_pkey";
 /// What a caller is told of a driver's error.
 pub(crate) fn from_sqlx(error: sqlx::Error) -> EngineError {
     match sqlstate(&error).as_deref() {
-        Some(code::LOCK_NOT_AVAILABLE) => {
+        Some(code::LOCK_NOT_AVAILABLE | code::QUERY_CANCELED) => {
             return EngineError::Contention(ContentionKind::StoreBusy);
         }
         Some(code::CHARACTER_NOT_IN_REPERTOIRE | code::UNTRANSLATABLE_CHARACTER) => {
@@ -62,6 +66,11 @@ pub(crate) fn transport(error: impl std::error::Error + Send + Sync + 'static) -
 
 /// Whether the server has undone the operation because of another one beside it: it may be run again.
 pub(crate) fn was_undone(error: &EngineError) -> bool {
+    if let EngineError::Transport { source, .. } = error
+        && source.is::<GoneMeanwhile>()
+    {
+        return true;
+    }
     let Some(error) = driver_error(error) else { return false };
     match sqlstate(error).as_deref() {
         Some(code::SERIALIZATION_FAILURE | code::DEADLOCK_DETECTED) => true,
@@ -122,6 +131,22 @@ pub(crate) fn of_migration(error: MigrateError) -> Result<sqlx::Error, MigrateEr
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => Ok(error),
         other => Err(other),
     }
+}
+
+/// What a statement has seen was gone when the next one looked: the operation is to begin again.
+#[derive(Debug)]
+struct GoneMeanwhile;
+
+impl std::fmt::Display for GoneMeanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what was found was removed meanwhile; try again")
+    }
+}
+
+impl std::error::Error for GoneMeanwhile {}
+
+pub(crate) fn gone_meanwhile() -> EngineError {
+    transport(GoneMeanwhile)
 }
 
 /// A statement answered something that it cannot.

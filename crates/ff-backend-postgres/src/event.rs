@@ -23,7 +23,7 @@ pub(crate) async fn list_of_execution(
     backend: &PostgresBackend,
     execution_id: &ExecutionId,
 ) -> Result<Vec<ExecutionEvent>, EngineError> {
-    let found = repeat(async |_| {
+    let found = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let list = tx
             .query(LIST_OF_EXECUTION)
@@ -74,7 +74,7 @@ pub(crate) async fn read(
     // A cursor beyond what the store can hold has nothing after it.
     let transaction = i64::try_from(after.transaction()).unwrap_or(i64::MAX);
     let event_id = i64::try_from(after.event_id()).unwrap_or(i64::MAX);
-    let found = repeat(async |_| {
+    let found = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let read = tx.query(statement).bind(transaction).bind(event_id).bind(i64::from(limit));
         let found = read.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;

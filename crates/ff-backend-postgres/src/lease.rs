@@ -34,7 +34,7 @@ pub(crate) async fn renew_batch(
     let mut answers = Answers::new(LABEL, handles, |handle| handle.check_backend(LABEL));
     for round in answers.rounds() {
         let items = answers.items(&round);
-        let round_answers = repeat(async |_| renew_round(backend, &items).await).await?;
+        let round_answers = repeat(backend, async |_| renew_round(backend, &items).await).await?;
         answers.note(round, round_answers);
     }
     Ok(answers.into_vec())
@@ -105,6 +105,7 @@ async fn decide_one(
 ) -> Answer<()> {
     handle.check_backend(LABEL)?;
     let rule = &rule;
-    let answers = repeat(async |_| decide(backend, &[handle], None, |_, _, held| rule(held)).await);
+    let answers =
+        repeat(backend, async |_| decide(backend, &[handle], None, |_, _, held| rule(held)).await);
     answers.await?.pop().unwrap_or_else(|| no_answer(LABEL))
 }

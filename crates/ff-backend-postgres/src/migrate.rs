@@ -5,7 +5,8 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row, SqlStr};
 
 use crate::LABEL;
-use crate::error::{self, from_sqlx};
+use crate::error;
+use crate::pool::{self, Place};
 
 /// The files of `migrations/`.
 const MIGRATIONS: [(i64, &str, &str); 1] =
@@ -42,7 +43,10 @@ pub(crate) enum Failure {
 /// ```
 pub async fn apply_migrations(pool: &PgPool) -> Result<(), EngineError> {
     run(pool).await.map_err(|failure| match failure {
-        Failure::Driver(error) => from_sqlx(error),
+        Failure::Driver(error) => {
+            let place = Place { options: (*pool.connect_options()).clone() };
+            pool::cannot_open(error, &place)
+        }
         Failure::Schema(error) => error,
     })
 }
@@ -60,6 +64,13 @@ async fn run_on(conn: &mut PgConnection) -> Result<(), Failure> {
     let applied = applied(conn).await.map_err(Failure::Driver)?;
     if is_complete(&applied) {
         return Ok(());
+    }
+    // Told before the migrator asks for the right to create its table.
+    let ours = migrations();
+    if let Some((newer, _)) =
+        applied.iter().find(|(version, _)| ours.iter().all(|ours| ours.version != *version))
+    {
+        return Err(from_migrate(MigrateError::VersionMissing(*newer)));
     }
     // Behind a pooler, another client's statements of the same names may be prepared on this server process.
     // What another process has migrated while this one waits is seen, whatever the database is set to.

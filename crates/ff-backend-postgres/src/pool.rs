@@ -1,10 +1,11 @@
 //! Opens connections, and says why one cannot be opened.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ff_core::engine_error::{ContentionKind, EngineError, OpenKind};
-use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use tokio::time::timeout;
@@ -19,9 +20,25 @@ const STATEMENT_CACHE: usize = 128;
 /// The oldest version that is supported, as `server_version_num`.
 const OLDEST_VERSION: i32 = 140_000;
 
+/// When a connection was last lost. Those that have lain idle since before may be gone as well.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Losses(Arc<Mutex<Option<Instant>>>);
+
+impl Losses {
+    pub(crate) fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn came_within(&self, idle_for: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() <= idle_for)
+    }
+}
+
 /// The pool, and how transactions on it begin.
 pub(crate) struct Connections {
     pub(crate) pool: PgPool,
+    pub(crate) losses: Losses,
     /// Begins a transaction, whatever the session was set to: its statements each see what committed
     /// before them, which is what the locks rely on.
     pub(crate) begin: String,
@@ -30,19 +47,20 @@ pub(crate) struct Connections {
 /// What the first connection found.
 pub(crate) struct Opened {
     pub(crate) pool: PgPool,
+    pub(crate) losses: Losses,
     /// Whether something that keeps no session stands between.
     pub(crate) transaction_pooler: bool,
 }
 
 impl Connections {
-    pub(crate) fn new(pool: PgPool, config: &PostgresConfig) -> Self {
+    pub(crate) fn new(pool: PgPool, losses: Losses, config: &PostgresConfig) -> Self {
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \
              SET LOCAL statement_timeout = {}",
-            config.lock_timeout.as_millis(),
-            config.statement_timeout.as_millis(),
+            setting(config.lock_timeout),
+            setting(config.statement_timeout),
         );
-        Self { pool, begin }
+        Self { pool, losses, begin }
     }
 
     /// A connection of the pool.
@@ -75,31 +93,27 @@ pub(crate) async fn open(url: &str, config: &PostgresConfig) -> Result<Opened, E
         return Err(EngineError::Open { kind: OpenKind::Unreachable, detail });
     };
     let first = opened.map_err(|error| cannot_open(error, &place))?;
-    if first.version < OLDEST_VERSION {
-        return Err(EngineError::Open {
-            kind: OpenKind::UnsupportedServer,
-            detail: format!(
-                "{place} is PostgreSQL {}; version {} or later is needed",
-                first.version / 10_000,
-                OLDEST_VERSION / 10_000
-            ),
-        });
-    }
+    first.check(&place)?;
     let options = if first.keeps_session { with_settings } else { plain };
+    let losses = Losses::default();
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
         .test_before_acquire(false)
-        .before_acquire(|conn, meta| Box::pin(is_usable(conn, meta)))
+        .before_acquire({
+            let losses = losses.clone();
+            move |conn, meta| {
+                let is_tried = meta.idle_for >= IDLE_UNTRIED || losses.came_within(meta.idle_for);
+                Box::pin(async move { Ok(!is_tried || conn.ping().await.is_ok()) })
+            }
+        })
         .connect_lazy_with(options);
-    Ok(Opened { pool, transaction_pooler: !first.keeps_session })
+    Ok(Opened { pool, losses, transaction_pooler: !first.keeps_session })
 }
 
-async fn is_usable(
-    conn: &mut PgConnection,
-    meta: PoolConnectionMetadata,
-) -> Result<bool, sqlx::Error> {
-    Ok(meta.idle_for < IDLE_UNTRIED || conn.ping().await.is_ok())
+/// In milliseconds, as far as the server counts; 0 would mean for ever.
+fn setting(patience: Duration) -> i32 {
+    i32::try_from(patience.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 
 /// In force from the first statement on, where a server process serves one client.
@@ -110,8 +124,8 @@ async fn is_usable(
 fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
     let mut settings = vec![
         ("default_transaction_isolation", "read committed".to_owned()),
-        ("lock_timeout", config.lock_timeout.as_millis().to_string()),
-        ("statement_timeout", config.statement_timeout.as_millis().to_string()),
+        ("lock_timeout", setting(config.lock_timeout).to_string()),
+        ("statement_timeout", setting(config.statement_timeout).to_string()),
         ("plan_cache_mode", "force_generic_plan".to_owned()),
     ];
     let avoided = ["enable_seqscan", "enable_bitmapscan", "jit"];
@@ -121,7 +135,30 @@ fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
 
 struct First {
     version: i32,
+    encoding: String,
+    takes_writes: bool,
     keeps_session: bool,
+}
+
+impl First {
+    fn check(&self, place: &Place) -> Result<(), EngineError> {
+        let (kind, detail) = if self.version < OLDEST_VERSION {
+            let (is, oldest) = (self.version / 10_000, OLDEST_VERSION / 10_000);
+            let detail = format!("{place} is PostgreSQL {is}; version {oldest} or later is needed");
+            (OpenKind::UnsupportedServer, detail)
+        } else if self.encoding != "UTF8" {
+            let detail = format!(
+                "the database on {place} is encoded in {}; create one in UTF8",
+                self.encoding
+            );
+            (OpenKind::UnsupportedServer, detail)
+        } else if !self.takes_writes {
+            (OpenKind::ReadOnly, format!("{place} takes no writes; is it a standby?"))
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::Open { kind, detail })
+    }
 }
 
 /// A pooler that keeps no session refuses the settings, or takes no notice of them.
@@ -143,16 +180,19 @@ async fn first_connection(
 async fn look(mut conn: PgConnection, config: &PostgresConfig) -> Result<First, sqlx::Error> {
     // In the simple protocol, which every pooler passes on.
     let row = sqlx::raw_sql(
-        "SELECT current_setting('server_version_num'), setting FROM pg_settings \
-         WHERE name = 'lock_timeout'",
+        "SELECT current_setting('server_version_num'), setting, \
+         current_setting('server_encoding'), current_setting('transaction_read_only') \
+         FROM pg_settings WHERE name = 'lock_timeout'",
     )
     .fetch_one(&mut conn)
     .await?;
-    let lock_timeout = config.lock_timeout.as_millis().to_string();
+    let lock_timeout = setting(config.lock_timeout).to_string();
     let version: String = row.try_get(0)?;
     let first = First {
         version: version.parse().unwrap_or(0),
         keeps_session: row.try_get::<String, _>(1)? == lock_timeout,
+        encoding: row.try_get(2)?,
+        takes_writes: row.try_get::<String, _>(3)? == "off",
     };
     let _ = conn.close().await;
     Ok(first)
@@ -166,13 +206,18 @@ pub(crate) struct Place {
 impl Place {
     /// Reads a `postgres:` URL. What goes wrong is told without the URL, which may hold a password.
     pub(crate) fn parse(url: &str) -> Result<Self, EngineError> {
-        let options = PgConnectOptions::from_str(url).map_err(|error| EngineError::Open {
+        let invalid = |problem: &dyn std::fmt::Display| EngineError::Open {
             kind: OpenKind::InvalidUrl,
             detail: format!(
                 "the URL does not name a PostgreSQL database, such as \
-                 postgres://user@host:5432/database: {error}"
+                 postgres://user@host:5432/database: {problem}"
             ),
-        })?;
+        };
+        // The driver reads any scheme.
+        if !["postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(invalid(&"it does not begin with postgres:"));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
         let name = options.get_application_name().is_none();
         let options = if name { options.application_name("flowfabric") } else { options };
         Ok(Self { options })
@@ -211,9 +256,13 @@ pub(crate) fn cannot_open(error: sqlx::Error, place: &Place) -> EngineError {
                 format!("the pooler at {place} has no database {database:?}"),
             )
         }
-        (Some(code::INSUFFICIENT_PRIVILEGE), error) => (
+        (Some(code::INSUFFICIENT_PRIVILEGE | code::INVALID_SCHEMA_NAME), error) => (
             OpenKind::AccessDenied,
             format!("the user {user:?} may not migrate the database {database:?}: {error}"),
+        ),
+        (Some(code::DUPLICATE_TABLE | code::UNDEFINED_COLUMN), error) => (
+            OpenKind::ForeignSchema,
+            format!("the database {database:?} has tables of another program: {error}"),
         ),
         (Some(code::READ_ONLY_TRANSACTION), _) => {
             (OpenKind::ReadOnly, format!("{place} takes no writes; is it a standby?"))

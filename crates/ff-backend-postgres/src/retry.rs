@@ -11,7 +11,9 @@ use std::time::Duration;
 use ff_core::engine_error::{ContentionKind, EngineError};
 use tokio::time::sleep;
 
+use crate::PostgresBackend;
 use crate::error;
+use crate::pool::Losses;
 
 /// Tries after the first, when the server has undone the ones before.
 const UNDONE_MAX: u32 = 8;
@@ -31,23 +33,33 @@ pub(crate) struct Before {
 }
 
 /// Runs an operation that may be repeated whatever became of it.
-pub(crate) async fn repeat<T, F>(operation: impl Fn(Before) -> F) -> Result<T, EngineError>
+pub(crate) async fn repeat<T, F>(
+    backend: &PostgresBackend,
+    operation: impl Fn(Before) -> F,
+) -> Result<T, EngineError>
 where
     F: Future<Output = Result<T, EngineError>>,
 {
-    run(operation, LOST_MAX).await
+    run(&backend.connections.losses, operation, LOST_MAX).await
 }
 
 /// Runs an operation that is not repeated when its answer was lost, such as a claim: what it took would
 /// stay taken beside what the next try takes.
-pub(crate) async fn repeat_undone<T, F>(operation: impl Fn() -> F) -> Result<T, EngineError>
+pub(crate) async fn repeat_undone<T, F>(
+    backend: &PostgresBackend,
+    operation: impl Fn() -> F,
+) -> Result<T, EngineError>
 where
     F: Future<Output = Result<T, EngineError>>,
 {
-    run(|_| operation(), 0).await
+    run(&backend.connections.losses, |_| operation(), 0).await
 }
 
-async fn run<T, F>(operation: impl Fn(Before) -> F, lost_max: u32) -> Result<T, EngineError>
+async fn run<T, F>(
+    losses: &Losses,
+    operation: impl Fn(Before) -> F,
+    lost_max: u32,
+) -> Result<T, EngineError>
 where
     F: Future<Output = Result<T, EngineError>>,
 {
@@ -57,13 +69,17 @@ where
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
+        let is_lost = error::lost_answer(&error);
+        if is_lost {
+            losses.note();
+        }
         if error::was_undone(&error) {
             if before.undone == UNDONE_MAX {
                 return Err(EngineError::Contention(ContentionKind::StoreBusy));
             }
             sleep(FIRST_PAUSE * 2_u32.pow(before.undone)).await;
             before.undone += 1;
-        } else if error::lost_answer(&error) && before.lost < lost_max {
+        } else if is_lost && before.lost < lost_max {
             tracing::debug!(%error, "the connection was lost; trying again");
             sleep(FIRST_PAUSE_LOST * 2_u32.pow(before.lost)).await;
             before.lost += 1;
@@ -88,10 +104,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lost_answer_is_asked_for_again_and_the_try_is_told() {
         let tries = Cell::new(0);
-        let answer = repeat(|before| {
-            tries.set(tries.get() + 1);
-            async move { if before.lost < 2 { Err(cut()) } else { Ok(before.lost) } }
-        });
+        let losses = Losses::default();
+        let answer = run(
+            &losses,
+            |before| {
+                tries.set(tries.get() + 1);
+                async move { if before.lost < 2 { Err(cut()) } else { Ok(before.lost) } }
+            },
+            LOST_MAX,
+        );
         assert_eq!(answer.await.unwrap(), 2);
         assert_eq!(tries.get(), 3);
     }
@@ -99,10 +120,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_stays_lost_is_told() {
         let tries = Cell::new(0);
-        let answer: Result<(), _> = repeat(|_| {
-            tries.set(tries.get() + 1);
-            async { Err(cut()) }
-        })
+        let answer: Result<(), _> = run(
+            &Losses::default(),
+            |_| {
+                tries.set(tries.get() + 1);
+                async { Err(cut()) }
+            },
+            LOST_MAX,
+        )
         .await;
         assert!(matches!(answer, Err(EngineError::Transport { .. })));
         assert_eq!(tries.get(), 1 + LOST_MAX);
@@ -111,10 +136,14 @@ mod tests {
     #[tokio::test]
     async fn a_claim_whose_answer_was_lost_is_not_run_again() {
         let tries = Cell::new(0);
-        let answer: Result<(), _> = repeat_undone(|| {
-            tries.set(tries.get() + 1);
-            async { Err(cut()) }
-        })
+        let answer: Result<(), _> = run(
+            &Losses::default(),
+            |_| {
+                tries.set(tries.get() + 1);
+                async { Err(cut()) }
+            },
+            0,
+        )
         .await;
         assert!(answer.is_err());
         assert_eq!(tries.get(), 1);
@@ -123,10 +152,14 @@ mod tests {
     #[tokio::test]
     async fn what_the_operation_itself_refuses_is_not_run_again() {
         let tries = Cell::new(0);
-        let answer: Result<(), _> = repeat(|_| {
-            tries.set(tries.get() + 1);
-            async { Err(EngineError::execution_not_found()) }
-        })
+        let answer: Result<(), _> = run(
+            &Losses::default(),
+            |_| {
+                tries.set(tries.get() + 1);
+                async { Err(EngineError::execution_not_found()) }
+            },
+            LOST_MAX,
+        )
         .await;
         assert!(matches!(answer, Err(EngineError::NotFound { .. })));
         assert_eq!(tries.get(), 1);

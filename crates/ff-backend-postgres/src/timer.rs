@@ -57,7 +57,7 @@ pub(crate) async fn reconcile(
     if is_idle(backend, sweep.find).await? {
         return Ok(ScanReport::default());
     }
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::begin(backend).await?;
         let report = sweep_in(&mut tx, sweep, limit).await?;
         tx.commit().await?;
@@ -68,7 +68,7 @@ pub(crate) async fn reconcile(
 
 /// Looks before it begins a transaction, so that an idle supervisor sends one statement.
 async fn is_idle(backend: &PostgresBackend, statement: &'static str) -> Result<bool, EngineError> {
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let now = tx.now().await?;
         let find = find(&tx, statement, now, (&[], 1));
@@ -126,7 +126,7 @@ async fn trim_retention(backend: &PostgresBackend, limit: u32) -> Result<ScanRep
     if is_idle(backend, FIND_PAST_RETENTION).await? {
         return Ok(ScanReport::default());
     }
-    repeat(async |_| {
+    repeat(backend, async |_| {
         let mut tx = Tx::begin(backend).await?;
         let report = trim_in(&mut tx, limit).await?;
         tx.commit().await?;

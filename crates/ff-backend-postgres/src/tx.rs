@@ -11,6 +11,7 @@ use ff_sql::document::{EventDocument, EventDocuments};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Transaction};
+use tokio::runtime::Handle;
 
 use crate::backend::{PostgresBackend, Time};
 use crate::columns::{self, Statement};
@@ -32,32 +33,41 @@ pub(crate) struct Tx<'c> {
 }
 
 enum Held<'c> {
-    /// Each statement is a transaction.
-    Alone(PoolConnection<Postgres>),
-    /// Begun and ended by plain statements: the driver's own way, when it is dropped while it begins,
-    /// gives the connection back with its transaction open.
-    Transaction(Open),
+    /// Of the pool. It is open in a transaction, or each statement is one.
+    Own(Own),
     Savepoint(Transaction<'c, Postgres>),
 }
 
-/// A connection with a transaction that is rolled back unless it is committed.
-struct Open {
+/// A connection of the pool. Its transaction, if it has begun one, is rolled back unless it is committed.
+///
+/// Transactions are begun and ended by plain statements: the driver's own way, when it is dropped while it
+/// begins, gives the connection back with its transaction open.
+struct Own {
     /// There until it is dropped.
     conn: Option<PoolConnection<Postgres>>,
     is_open: bool,
+    /// Where it goes back to the pool, even when it is dropped elsewhere.
+    runtime: Option<Handle>,
 }
 
-impl Drop for Open {
+impl Own {
+    fn conn(&mut self) -> Result<&mut PgConnection, EngineError> {
+        self.conn.as_deref_mut().ok_or_else(|| unexpected("no connection"))
+    }
+}
+
+impl Drop for Own {
     fn drop(&mut self) {
+        let _entered = self.runtime.as_ref().map(Handle::enter);
         let Some(mut conn) = self.conn.take().filter(|_| self.is_open) else { return };
-        match tokio::runtime::Handle::try_current() {
+        match &self.runtime {
             // Whatever is under way on the connection is waited for first.
-            Ok(runtime) => drop(runtime.spawn(async move {
+            Some(runtime) => drop(runtime.spawn(async move {
                 if sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.is_err() {
                     conn.close_on_drop();
                 }
             })),
-            Err(_) => conn.close_on_drop(),
+            None => conn.close_on_drop(),
         }
     }
 }
@@ -76,18 +86,21 @@ impl<'c> Tx<'c> {
         if backend.config.transaction_pooler {
             return Self::begin(backend).await;
         }
-        let held = Held::Alone(backend.connections.acquire().await?);
-        Ok(Self { backend, held, woken: Vec::new() })
+        Self::own(backend, false).await
     }
 
     /// For several statements, which commit together.
     pub(crate) async fn begin(backend: &'c PostgresBackend) -> Result<Self, EngineError> {
-        let conn = Some(backend.connections.acquire().await?);
-        let held = Held::Transaction(Open { conn, is_open: true });
-        let mut tx = Self { backend, held, woken: Vec::new() };
+        let mut tx = Self::own(backend, true).await?;
         let begin = AssertSqlSafe(backend.connections.begin.clone());
         sqlx::raw_sql(begin).execute(tx.conn()?).await.map_err(from_sqlx)?;
         Ok(tx)
+    }
+
+    async fn own(backend: &'c PostgresBackend, is_open: bool) -> Result<Self, EngineError> {
+        let conn = Some(backend.connections.acquire().await?);
+        let held = Held::Own(Own { conn, is_open, runtime: Handle::try_current().ok() });
+        Ok(Self { backend, held, woken: Vec::new() })
     }
 
     /// Inside the caller's transaction, which goes on whatever becomes of this.
@@ -102,12 +115,11 @@ impl<'c> Tx<'c> {
     /// Keeps what was done, and wakes who waits for it.
     pub(crate) async fn commit(mut self) -> Result<(), EngineError> {
         match self.held {
-            Held::Alone(_) => {}
-            Held::Transaction(ref mut open) => {
-                let conn = open.conn.as_mut().ok_or_else(|| unexpected("no connection"))?;
-                sqlx::raw_sql("COMMIT").execute(&mut **conn).await.map_err(from_sqlx)?;
-                open.is_open = false;
+            Held::Own(ref mut own) if own.is_open => {
+                sqlx::raw_sql("COMMIT").execute(own.conn()?).await.map_err(from_sqlx)?;
+                own.is_open = false;
             }
+            Held::Own(_) => {}
             Held::Savepoint(savepoint) => savepoint.commit().await.map_err(from_sqlx)?,
         }
         self.backend.notifier.wake(self.woken);
@@ -116,12 +128,14 @@ impl<'c> Tx<'c> {
 
     pub(crate) fn conn(&mut self) -> Result<&mut PgConnection, EngineError> {
         match &mut self.held {
-            Held::Alone(conn) => Ok(conn),
-            Held::Transaction(open) => {
-                open.conn.as_deref_mut().ok_or_else(|| unexpected("no connection"))
-            }
+            Held::Own(own) => own.conn(),
             Held::Savepoint(savepoint) => Ok(savepoint),
         }
+    }
+
+    /// Whether what is done here waits for the caller's own commit.
+    pub(crate) fn is_callers(&self) -> bool {
+        matches!(self.held, Held::Savepoint(_))
     }
 
     /// A statement to give parameters to. Behind a pooler that keeps no session none stays prepared.

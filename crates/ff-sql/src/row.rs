@@ -12,6 +12,7 @@ use ff_core::types::{
     AttemptIndex, ExecutionId, FlowId, LaneId, LeaseEpoch, Namespace, TimestampMs, WorkerId,
     WorkerInstanceId,
 };
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
@@ -131,6 +132,17 @@ pub struct ContextRow {
     pub policy: Option<String>,
 }
 
+/// What is read of `raw_fields`; the rest may be anything.
+#[derive(Deserialize)]
+struct RawFields {
+    #[serde(default = "none_yet")]
+    replay_count: Value,
+}
+
+fn none_yet() -> Value {
+    Value::from(0)
+}
+
 /// Names the row in errors while its columns are read.
 struct Reader<'a> {
     table: &'static str,
@@ -177,18 +189,18 @@ impl ExecutionRow {
             created_at: TimestampMs(self.created_at_ms),
         });
         execution.flow_id = self.flow_id.map(FlowId);
-        execution.tags = reader.json("tags", &self.tags)?;
+        execution.tags = reader.object("tags", &self.tags)?;
         execution.policy =
-            self.policy.as_deref().map(|text| reader.json("policy", text)).transpose()?;
+            self.policy.as_deref().map(|text| reader.object("policy", text)).transpose()?;
         execution.priority = reader.number("priority", self.priority)?;
         execution.lifecycle_phase = reader.word("lifecycle_phase", &self.lifecycle_phase)?;
         execution.ownership_state = reader.word("ownership_state", &self.ownership_state)?;
         execution.eligibility_state = reader.word("eligibility_state", &self.eligibility_state)?;
         execution.attempt_state = reader.word("attempt_state", &self.attempt_state)?;
         execution.public_state = reader.word("public_state", &self.public_state)?;
-        execution.retry_count = reader.number("retry_count", self.retry_count)?;
-        execution.reclaim_count = reader.number("reclaim_count", self.reclaim_count)?;
-        execution.attempt_index = AttemptIndex(reader.number("attempt_index", self.attempt_index)?);
+        execution.retry_count = reader.count("retry_count", self.retry_count)?;
+        execution.reclaim_count = reader.count("reclaim_count", self.reclaim_count)?;
+        execution.attempt_index = AttemptIndex(reader.count("attempt_index", self.attempt_index)?);
         execution.replay_count = reader.replay_count(&self.raw_fields)?;
         execution.execution_kind = self.execution_kind;
         execution.creator_identity = self.creator_identity;
@@ -213,7 +225,7 @@ impl AttemptRow {
         let id = key.execution_id()?;
         let reader = Reader { table: ATTEMPT, id: &id };
         let mut attempt =
-            Attempt::unclaimed(AttemptIndex(reader.number("attempt_index", self.attempt_index)?));
+            Attempt::unclaimed(AttemptIndex(reader.count("attempt_index", self.attempt_index)?));
         attempt.lease_epoch = reader.epoch(self.lease_epoch)?;
         attempt.outcome =
             self.outcome.as_deref().map(|text| reader.word("outcome", text)).transpose()?;
@@ -237,8 +249,9 @@ impl ContextRow {
     pub fn into_context(self) -> Result<ExecutionContext, EngineError> {
         let id = self.key.execution_id()?;
         let reader = Reader { table: EXEC_CORE, id: &id };
-        let tags: HashMap<String, String> = reader.json("tags", &self.tags)?;
-        let policy = self.policy.as_deref().map(|text| reader.json("policy", text)).transpose()?;
+        let tags: HashMap<String, String> = reader.object("tags", &self.tags)?;
+        let policy =
+            self.policy.as_deref().map(|text| reader.object("policy", text)).transpose()?;
         Ok(ExecutionContext {
             lane_id: LaneId::new(self.lane_id),
             namespace: Namespace::new(self.namespace),
@@ -268,6 +281,15 @@ impl Reader<'_> {
         N::try_from(value).map_err(|_| self.corrupt(column, format!("{value} is out of range")))
     }
 
+    /// What only ever rises, in a column of 32 bits. Its last value is out of range too: there is none
+    /// after it.
+    fn count(&self, column: &str, value: i64) -> Result<u32, EngineError> {
+        if value >= i64::from(i32::MAX) {
+            return Err(self.corrupt(column, format!("{value} is out of range")));
+        }
+        self.number(column, value)
+    }
+
     /// The last value is out of range too: there is none after it to give to the next lease.
     fn epoch(&self, value: i64) -> Result<LeaseEpoch, EngineError> {
         if value == i64::MAX {
@@ -280,14 +302,19 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|error| self.corrupt(column, error))
     }
 
+    /// JSON that must be an object: what is read as one could also be given as an array.
+    fn object<T: DeserializeOwned>(&self, column: &str, text: &str) -> Result<T, EngineError> {
+        if !text.trim_start().starts_with('{') {
+            return Err(self.corrupt(column, "it is not an object"));
+        }
+        self.json(column, text)
+    }
+
     fn replay_count(&self, raw_fields: &str) -> Result<u32, EngineError> {
         if raw_fields == "{}" {
             return Ok(0);
         }
-        let fields: HashMap<String, Value> = self.json("raw_fields", raw_fields)?;
-        let Some(stored) = fields.get("replay_count") else {
-            return Ok(0);
-        };
+        let RawFields { replay_count: stored } = self.object("raw_fields", raw_fields)?;
         stored
             .as_u64()
             .and_then(|count| u32::try_from(count).ok())

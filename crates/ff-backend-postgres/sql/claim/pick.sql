@@ -1,5 +1,5 @@
 -- $1: lanes, $2: capabilities, $3: now, $4: limit, $5: worker, $6: worker instance, $7: lease expiry,
--- $8: instance tag
+-- $8: instance tag; arrays of queues to pass by: $9: lanes, $10: hashes; due ones are passed by with null
 -- Nearly every row passes what a CASE asks, which the planner would not believe of its parts: it would
 -- read and sort the whole queue instead of following its index.
 WITH RECURSIVE lanes AS MATERIALIZED (
@@ -41,6 +41,10 @@ takeable AS (
     SELECT q.lane_id, q.required_set
     FROM queues AS q
     WHERE q.required_capabilities <@ $2::text[]
+        AND NOT EXISTS (
+            SELECT 1 FROM unnest($9::text[], $10::bigint[]) AS passed_by (lane_id, required_set)
+            WHERE passed_by.lane_id = q.lane_id AND passed_by.required_set = q.required_set
+        )
 ),
 ready AS MATERIALIZED (
     SELECT queue.lane_id, queue.required_set, r.priority, r.created_at_ms, r.execution_id,
@@ -74,7 +78,8 @@ due AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT e.priority, e.created_at_ms, e.execution_id, e.partition_key
         FROM ff_exec_core AS e
-        WHERE e.lane_id = lane.lane_id
+        WHERE array_position($9::text[], NULL) IS NULL
+            AND e.lane_id = lane.lane_id
             AND e.lifecycle_phase IN ('submitted', 'runnable')
             AND e.eligibility_state = 'not_eligible_until_time'
             AND e.eligible_at_ms <= $3
@@ -106,7 +111,7 @@ shares AS (
     GROUP BY lane_id, required_set
 ),
 picked_ready AS MATERIALIZED (
-    SELECT r.partition_key, r.execution_id
+    SELECT queue.lane_id, queue.required_set, r.partition_key, r.execution_id
     FROM shares AS queue
     CROSS JOIN LATERAL (
         SELECT e.partition_key, e.execution_id
@@ -131,7 +136,7 @@ picked_ready AS MATERIALIZED (
     ) AS r
 ),
 picked_due AS MATERIALIZED (
-    SELECT r.partition_key, r.execution_id
+    SELECT queue.lane_id, queue.required_set, r.partition_key, r.execution_id
     FROM shares AS queue
     CROSS JOIN LATERAL (
         SELECT e.partition_key, e.execution_id
@@ -149,9 +154,9 @@ picked_due AS MATERIALIZED (
     ) AS r
 ),
 picked AS (
-    SELECT partition_key, execution_id FROM picked_ready
+    SELECT lane_id, required_set, partition_key, execution_id FROM picked_ready
     UNION ALL
-    SELECT partition_key, execution_id FROM picked_due
+    SELECT lane_id, required_set, partition_key, execution_id FROM picked_due
 ),
 claimed AS (
     UPDATE ff_exec_core AS e
@@ -196,15 +201,20 @@ acquired AS (
     FROM claimed
 )
 SELECT
-    look.is_short, c.partition_key, c.execution_id, c.lane_id, c.namespace, c.execution_kind,
-    c.payload, c.payload_encoding, c.tags::text AS tags, c.policy::text AS policy,
-    c.attempt_index, l.lease_epoch
-FROM (
-    SELECT coalesce(sum(share), 0) > (SELECT count(*) FROM picked) AS is_short FROM shares
-) AS look
-LEFT JOIN (
-    claimed AS c
-    JOIN leased AS l ON l.partition_key = c.partition_key AND l.execution_id = c.execution_id
-) ON true
-WHERE look.is_short OR c.execution_id IS NOT NULL
-ORDER BY c.priority DESC, c.created_at_ms, c.execution_id, c.partition_key;
+    false AS is_short, NULL AS short_lane_id, NULL AS short_set, c.partition_key, c.execution_id,
+    c.lane_id, c.namespace, c.execution_kind, c.payload, c.payload_encoding, c.tags::text AS tags,
+    c.policy::text AS policy, c.attempt_index, l.lease_epoch, c.priority, c.created_at_ms
+FROM claimed AS c
+JOIN leased AS l ON l.partition_key = c.partition_key AND l.execution_id = c.execution_id
+UNION ALL
+-- Queues in which others were faster.
+SELECT
+    true, s.lane_id, s.required_set, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL
+FROM shares AS s
+WHERE s.share > (
+    SELECT count(*) FROM picked AS p
+    WHERE p.lane_id IS NOT DISTINCT FROM s.lane_id
+        AND p.required_set IS NOT DISTINCT FROM s.required_set
+)
+ORDER BY priority DESC, created_at_ms, execution_id, partition_key;

@@ -1,7 +1,8 @@
 -- Arrays: $1: partitions, $2: executions, $3: lanes, $4: lifecycle phases, $5: ownership states,
 -- $6: eligibility states, $7: public states, $8: attempt states, $9: priorities, $10: creation times,
 -- $11: eligible times, $12: deadlines, $13: payloads, $14: policies, $15: namespaces, $16: kinds,
--- $17: creators, $18: payload encodings, $19: tags, $20: idempotency keys, $21: required capabilities
+-- $17: creators, $18: payload encodings, $19: tags, $20: idempotency keys, $21: required capabilities;
+-- $22: whether new lanes are noted, for which others that note them wait until this transaction ends
 WITH item AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -70,7 +71,7 @@ lanes AS (
     SELECT DISTINCT item.lane_id
     FROM created
     JOIN item USING (partition_key, execution_id)
-    WHERE NOT EXISTS (SELECT 1 FROM ff_lane AS l WHERE l.lane_id = item.lane_id)
+    WHERE $22 AND NOT EXISTS (SELECT 1 FROM ff_lane AS l WHERE l.lane_id = item.lane_id)
     ORDER BY item.lane_id
     ON CONFLICT DO NOTHING
 )

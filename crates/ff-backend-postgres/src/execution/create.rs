@@ -11,7 +11,7 @@ use ff_sql::rounds::rounds;
 use sqlx::PgConnection;
 
 use crate::columns::{self, NewRow};
-use crate::error::{from_sqlx, is_key_taken, unexpected};
+use crate::error::{from_sqlx, gone_meanwhile, is_key_taken, unexpected};
 use crate::execution::read::find;
 use crate::retry::repeat;
 use crate::tx::Tx;
@@ -83,7 +83,7 @@ async fn create_items(
     backend: &PostgresBackend,
     items: &[Item],
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
-    repeat(async |before| {
+    repeat(backend, async |before| {
         // A batch that names one execution twice takes several statements.
         let is_one_round = rounds(items, Item::keys).len() == 1;
         let mut tx =
@@ -122,7 +122,7 @@ async fn create_round(
     items: &[&Item],
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let new: Vec<_> = items.iter().map(|item| item.row()).collect();
-    let create = columns::bind_new(tx.query(CREATE), &new)?;
+    let create = columns::bind_new(tx.query(CREATE), &new)?.bind(!tx.is_callers());
     let rows = create.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     let created: HashSet<ExecutionId> = rows::by_key(&rows, |_| Ok(()))?.into_keys().collect();
     let missing: Vec<&Item> =
@@ -134,7 +134,7 @@ async fn create_round(
             item.created()
         } else {
             let found = duplicates.next().flatten();
-            let execution_id = found.ok_or_else(|| unexpected("a duplicate of nothing"))?;
+            let execution_id = found.ok_or_else(gone_meanwhile)?;
             CreateExecutionResult::Duplicate { execution_id }
         });
     }

@@ -37,7 +37,8 @@ pub(crate) async fn complete_batch(
     let mut answers = Answers::new(LABEL, &batch, check);
     for round in answers.rounds() {
         let items = answers.items(&round);
-        let round_answers = repeat(async |_| complete_round(backend, &items).await).await?;
+        let round_answers =
+            repeat(backend, async |_| complete_round(backend, &items).await).await?;
         answers.note(round, round_answers);
     }
     Ok(answers.into_vec())
@@ -58,7 +59,7 @@ pub(crate) async fn fail_batch(
     let mut answers = Answers::new(LABEL, &batch, check);
     for round in answers.rounds() {
         let items = answers.items(&round);
-        let round_answers = repeat(async |_| fail_round(backend, &items).await).await?;
+        let round_answers = repeat(backend, async |_| fail_round(backend, &items).await).await?;
         answers.note(round, round_answers);
     }
     Ok(answers.into_vec())

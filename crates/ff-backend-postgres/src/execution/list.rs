@@ -24,7 +24,7 @@ pub(crate) async fn list(
     limit: u32,
 ) -> Result<ExecutionPage, EngineError> {
     input::check_list(filter, limit)?;
-    let found = repeat(async |_| {
+    let found = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let list = with_filter(&mut tx, LIST, filter)
             .await?
@@ -54,7 +54,7 @@ pub(crate) async fn count(
     filter: &ExecutionFilter,
 ) -> Result<Vec<ExecutionCount>, EngineError> {
     input::check_filter(filter)?;
-    let rows = repeat(async |_| {
+    let rows = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let count = with_filter(&mut tx, COUNT, filter).await?;
         let rows = count.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;

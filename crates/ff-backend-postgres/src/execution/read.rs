@@ -36,7 +36,7 @@ pub(crate) async fn list_attempts(
     backend: &PostgresBackend,
     execution_id: &ExecutionId,
 ) -> Result<Vec<Attempt>, EngineError> {
-    let rows = repeat(async |_| {
+    let rows = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let list = tx
             .query(LIST_ATTEMPTS)
@@ -60,7 +60,7 @@ pub(crate) async fn read_context(
     backend: &PostgresBackend,
     execution_id: &ExecutionId,
 ) -> Result<ExecutionContext, EngineError> {
-    let row = repeat(async |_| {
+    let row = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let read = tx
             .query(READ_CONTEXT)
@@ -81,7 +81,7 @@ pub(super) async fn find(
     execution_ids: &[ExecutionId],
 ) -> Result<Vec<Option<Loaded>>, EngineError> {
     let keys: Vec<_> = execution_ids.iter().map(Key::new).collect();
-    let rows = repeat(async |_| {
+    let rows = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let rows =
             bind_keys(tx.query(FIND), &keys).fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
