@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::database::{Database, execute_at_last, server};
-use common::{Opened, args, claim, execute, keyed, lane, open, open_with, policy};
+use common::{Opened, args, execute, keyed, lane, open, open_with, policy};
 use ff_backend_postgres::{PostgresBackend, PostgresConfig, apply_migrations};
 use ff_core::backend::{
     CapabilitySet, FailureClass, FailureReason, Handle, HandleKind, HandleLease,
@@ -21,7 +21,7 @@ use ff_core::contracts::{
     ClaimBatchArgs, Completion, CreateExecutionArgs, CreateExecutionResult, Failure, ReconcileTask,
 };
 use ff_core::engine_backend::EngineBackend;
-use ff_core::engine_error::{ContentionKind, EngineError, OpenKind};
+use ff_core::engine_error::{EngineError, OpenKind};
 use ff_core::partition::PartitionConfig;
 use ff_core::policy::{ExecutionPolicy, RoutingRequirements};
 use ff_core::state::PublicState;
@@ -399,39 +399,6 @@ async fn a_database_in_another_encoding_is_refused() {
         }
         assert_eq!(kind_of(&database.url()).await, OpenKind::UnsupportedServer);
     }
-}
-
-async fn spoiled(spoil: &str) -> (Opened, ExecutionId) {
-    let opened = open().await;
-    let id = opened.create().await;
-    opened.execute(&format!("UPDATE ff_exec_core SET {spoil}")).await;
-    (opened, id)
-}
-
-/// jsonb holds numbers that no type of ours does; what is not ours is not read.
-#[tokio::test]
-async fn fields_of_other_programs_may_hold_any_number() {
-    let (opened, id) = spoiled("raw_fields = '{\"theirs\": 1e400}'").await;
-    assert!(opened.backend.describe_execution(&id).await.is_ok());
-    assert!(opened.claim().await.is_some());
-}
-
-/// In the path's lax mode the filter looks into arrays: the tag is taken for a text, and so the row is
-/// leased and blocked where it should be passed by.
-#[tokio::test]
-async fn a_tag_that_is_an_array_is_passed_by() {
-    let (opened, id) = spoiled("tags = '{\"key\": [\"text\"]}'").await;
-    assert!(opened.claim().await.is_none());
-    assert_eq!(opened.backend.list_attempts(&id).await.unwrap().len(), 0);
-}
-
-/// The rules read an array as a policy of defaults, and the claim's statement does not: the row looks
-/// healthy and is never claimed, nor told.
-#[tokio::test]
-async fn a_policy_is_claimed_if_and_only_if_it_is_read() {
-    let (opened, id) = spoiled("policy = '[]'").await;
-    let is_read = opened.backend.describe_execution(&id).await.is_ok();
-    assert_eq!(opened.claim().await.is_some(), is_read);
 }
 
 /// A partition is a smallint.

@@ -426,3 +426,36 @@ async fn a_lane_of_another_program_is_claimed_from_listed_and_paused() {
     opened.backend.resume_lane(&theirs).await.unwrap();
     assert!(claim().await.is_some());
 }
+
+async fn spoiled(spoil: &str) -> (Opened, ExecutionId) {
+    let opened = open().await;
+    let id = opened.create().await;
+    opened.execute(&format!("UPDATE ff_exec_core SET {spoil}")).await;
+    (opened, id)
+}
+
+/// jsonb holds numbers that no type of ours does; what is not ours is not read.
+#[tokio::test]
+async fn fields_of_other_programs_may_hold_any_number() {
+    let (opened, id) = spoiled("raw_fields = '{\"theirs\": 1e400}'").await;
+    assert!(opened.backend.describe_execution(&id).await.is_ok());
+    assert!(opened.claim().await.is_some());
+}
+
+/// In the path's lax mode the filter looks into arrays: the tag is taken for a text, and so the row is
+/// leased and blocked where it should be passed by.
+#[tokio::test]
+async fn a_tag_that_is_an_array_is_passed_by() {
+    let (opened, id) = spoiled("tags = '{\"key\": [\"text\"]}'").await;
+    assert!(opened.claim().await.is_none());
+    assert_eq!(opened.backend.list_attempts(&id).await.unwrap().len(), 0);
+}
+
+/// The rules read an array as a policy of defaults, and the claim's statement does not: the row looks
+/// healthy and is never claimed, nor told.
+#[tokio::test]
+async fn a_policy_is_claimed_if_and_only_if_it_is_read() {
+    let (opened, id) = spoiled("policy = '[]'").await;
+    let is_read = opened.backend.describe_execution(&id).await.is_ok();
+    assert_eq!(opened.claim().await.is_some(), is_read);
+}
