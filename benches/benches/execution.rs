@@ -1,4 +1,5 @@
-//! `create` and `lifecycle`: executions a second, every one durable (`synchronous=FULL`).
+//! `create` and `lifecycle`: executions a second, every one durable (SQLite by `synchronous=FULL`, PostgreSQL
+//! by what its server is set to).
 //!
 //! The time is that of one execution. Compare figures of one run only: disks and neighbours differ.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
@@ -6,15 +7,19 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ff_benches::Bench;
+use ff_benches::{Bench, Store};
 use tokio::runtime::Runtime;
 
 const MEASURED: Duration = Duration::from_secs(5);
 
 /// Times `iterations` executions of the work on a new store.
-fn timed(runtime: &Runtime, iterations: u64, work: impl AsyncFnOnce(&Bench, u64)) -> Duration {
+fn timed(
+    (runtime, store): (&Runtime, Store),
+    iterations: u64,
+    work: impl AsyncFnOnce(&Bench, u64),
+) -> Duration {
     runtime.block_on(async {
-        let bench = Bench::sqlite().await.unwrap();
+        let bench = Bench::open(store).await.unwrap();
         let start = Instant::now();
         work(&bench, iterations).await;
         start.elapsed()
@@ -22,13 +27,19 @@ fn timed(runtime: &Runtime, iterations: u64, work: impl AsyncFnOnce(&Bench, u64)
 }
 
 fn create(criterion: &mut Criterion) {
+    for store in Store::all() {
+        create_on(criterion, store);
+    }
+}
+
+fn create_on(criterion: &mut Criterion, store: Store) {
     let runtime = Runtime::new().unwrap();
-    let mut group = criterion.benchmark_group("sqlite/create");
+    let mut group = criterion.benchmark_group(format!("{}/create", store.label()));
     group.measurement_time(MEASURED).sample_size(10);
     for producers in [1, 16] {
         group.bench_function(format!("single/{producers} producers"), |bencher| {
             bencher.iter_custom(|iterations| {
-                timed(&runtime, iterations, async |bench, executions| {
+                timed((&runtime, store), iterations, async |bench, executions| {
                     bench.create(executions, producers).await.unwrap();
                 })
             });
@@ -37,7 +48,7 @@ fn create(criterion: &mut Criterion) {
     for size in [100, 1_000] {
         group.bench_function(format!("batch/{size}"), |bencher| {
             bencher.iter_custom(|iterations| {
-                timed(&runtime, iterations, async |bench, executions| {
+                timed((&runtime, store), iterations, async |bench, executions| {
                     bench.create_in_batches(executions, size).await.unwrap();
                 })
             });
@@ -47,13 +58,19 @@ fn create(criterion: &mut Criterion) {
 }
 
 fn lifecycle(criterion: &mut Criterion) {
+    for store in Store::all() {
+        lifecycle_on(criterion, store);
+    }
+}
+
+fn lifecycle_on(criterion: &mut Criterion, store: Store) {
     let runtime = Runtime::new().unwrap();
-    let mut group = criterion.benchmark_group("sqlite/lifecycle");
+    let mut group = criterion.benchmark_group(format!("{}/lifecycle", store.label()));
     group.measurement_time(MEASURED).sample_size(10);
     for workers in [1, 8, 32] {
         group.bench_function(format!("single/{workers} workers"), |bencher| {
             bencher.iter_custom(|iterations| {
-                timed(&runtime, iterations, async |bench, executions| {
+                timed((&runtime, store), iterations, async |bench, executions| {
                     bench.lifecycle(executions, workers).await.unwrap();
                 })
             });
@@ -61,7 +78,7 @@ fn lifecycle(criterion: &mut Criterion) {
     }
     group.bench_function("batch/100", |bencher| {
         bencher.iter_custom(|iterations| {
-            timed(&runtime, iterations, async |bench, executions| {
+            timed((&runtime, store), iterations, async |bench, executions| {
                 bench.lifecycle_in_batches(executions, 100).await.unwrap();
             })
         });

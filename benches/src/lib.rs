@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ff_backend_postgres::PostgresBackend;
 use ff_backend_sqlite::SqliteBackend;
 use ff_core::backend::{CapabilitySet, ClaimPolicy};
 use ff_core::contracts::{ClaimBatchArgs, Completion, CreateExecutionArgs};
@@ -16,23 +17,82 @@ use tempfile::TempDir;
 /// Longer than any bench runs, so that no lease is renewed.
 const LEASE_TTL_MS: u32 = 3_600_000;
 
-/// A backend on a database file of its own, which goes with it.
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
+#[path = "../../crates/ff-backend-postgres/tests/common/database.rs"]
+mod database;
+
+use database::Database;
+
+/// What the work is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// A database file in the temporary directory, whose disk is what is measured: set `TMPDIR` to measure
+    /// another.
+    Sqlite,
+    /// A database of the server that `FF_PG_TEST_URL` names.
+    Postgres,
+}
+
+impl Store {
+    /// Those that can be measured here: PostgreSQL when `FF_PG_TEST_URL` is set.
+    pub fn all() -> Vec<Self> {
+        let has_server = std::env::var_os("FF_PG_TEST_URL").is_some_and(|url| !url.is_empty());
+        if has_server { vec![Self::Sqlite, Self::Postgres] } else { vec![Self::Sqlite] }
+    }
+
+    /// Its name in reports.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// A backend on a store of its own, which goes with it.
 pub struct Bench {
     backend: Arc<dyn EngineBackend>,
-    _directory: TempDir,
+    home: Home,
+}
+
+enum Home {
+    Directory(#[expect(dead_code, reason = "it is kept until it is dropped")] TempDir),
+    Database(Database),
 }
 
 impl Bench {
-    /// A new database file in the temporary directory, whose disk is what is measured: set `TMPDIR` to
-    /// measure another.
+    /// A new, empty store.
     ///
     /// # Errors
-    /// When the file cannot be made.
-    pub async fn sqlite() -> Result<Self, Box<dyn std::error::Error>> {
-        let directory = tempfile::tempdir()?;
-        let path = directory.path().join("bench.db");
-        let backend = SqliteBackend::new(&path.to_string_lossy()).await?;
-        Ok(Self { backend, _directory: directory })
+    /// When it cannot be made.
+    pub async fn open(store: Store) -> Result<Self, Box<dyn std::error::Error>> {
+        match store {
+            Store::Sqlite => {
+                let directory = tempfile::tempdir()?;
+                let path = directory.path().join("bench.db");
+                let backend = SqliteBackend::new(&path.to_string_lossy()).await?;
+                Ok(Self { backend, home: Home::Directory(directory) })
+            }
+            Store::Postgres => {
+                let database = Database::migrated().await;
+                let backend = PostgresBackend::connect(&database.url()).await?;
+                Ok(Self { backend, home: Home::Database(database) })
+            }
+        }
+    }
+
+    /// Lets the server finish what a load has left to do, so that it is not measured.
+    ///
+    /// # Errors
+    /// As the server.
+    pub async fn settle(&self) -> Result<(), Box<dyn std::error::Error>> {
+        if let Home::Database(database) = &self.home {
+            let pool = sqlx::PgPool::connect_with(database.options()).await?;
+            sqlx::raw_sql("VACUUM (ANALYZE)").execute(&pool).await?;
+            sqlx::raw_sql("CHECKPOINT").execute(&pool).await?;
+            pool.close().await;
+        }
+        Ok(())
     }
 
     fn args(&self) -> CreateExecutionArgs {
@@ -81,6 +141,17 @@ impl Bench {
             let batch = (0..left.min(size)).map(|_| self.args()).collect();
             self.backend.create_executions(batch).await?;
             left -= left.min(size);
+        }
+        Ok(())
+    }
+
+    /// Claims executions one by one.
+    ///
+    /// # Errors
+    /// As the backend.
+    pub async fn claim(&self, executions: u64) -> Result<(), EngineError> {
+        for _ in 0..executions {
+            self.backend.claim(&lane(), &CapabilitySet::default(), policy(0)).await?;
         }
         Ok(())
     }
@@ -162,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_work_that_is_measured_is_done() {
-        let bench = Bench::sqlite().await.unwrap();
+        let bench = Bench::open(Store::Sqlite).await.unwrap();
         bench.lifecycle(10, 4).await.unwrap();
         bench.lifecycle_in_batches(10, 4).await.unwrap();
         let counts = bench.backend.count_executions(&Default::default()).await.unwrap();

@@ -9,6 +9,7 @@ use ff_core::rules::{claim as rule, input};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, LeaseEpoch, TimestampMs};
 use sqlx::postgres::PgRow;
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use crate::columns;
 use crate::error::{from_sqlx, unexpected};
@@ -21,6 +22,8 @@ const PUT_BACK: &str = include_str!("../sql/claim/put_back.sql");
 
 /// How long a waiting claim goes without looking for what other processes, and time, have brought.
 const POLL: Duration = Duration::from_millis(100);
+/// Looks of one claim at most, when other claims were faster than the ones before.
+const LOOKS_MAX: usize = 4;
 
 /// See [`ff_core::engine_backend::EngineBackend::claim`].
 pub(crate) async fn claim(
@@ -65,25 +68,28 @@ async fn try_claim(
     backend: &PostgresBackend,
     args: &ClaimBatchArgs,
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
-    loop {
+    let mut claimed = Vec::new();
+    for _ in 0..LOOKS_MAX {
         let found = repeat_undone(async || pick(backend, args).await).await?;
-        let mut claimed = Vec::with_capacity(found.len());
         let mut unreadable = Vec::new();
+        let mut is_short = false;
         for row in &found {
-            let handle = handle(row, &args.policy)?;
+            is_short |= rows::get::<bool>(row, "is_short")?;
+            let Some(handle) = handle(row, &args.policy)? else { continue };
             match rows::context(row)?.into_context() {
                 Ok(context) => claimed.push(ClaimedExecution::new(handle, context)),
                 Err(error) => unreadable.push((handle, error.to_string())),
             }
         }
-        if unreadable.is_empty() {
-            return Ok(claimed);
+        let look_again = is_short || !unreadable.is_empty();
+        if !unreadable.is_empty() {
+            put_back(backend, &unreadable).await?;
         }
-        put_back(backend, &unreadable).await?;
-        if !claimed.is_empty() {
-            return Ok(claimed);
+        if !claimed.is_empty() || !look_again {
+            break;
         }
     }
+    Ok(claimed)
 }
 
 async fn pick(backend: &PostgresBackend, args: &ClaimBatchArgs) -> Result<Vec<PgRow>, EngineError> {
@@ -108,7 +114,11 @@ async fn pick(backend: &PostgresBackend, args: &ClaimBatchArgs) -> Result<Vec<Pg
     Ok(found)
 }
 
-fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Handle, EngineError> {
+/// None when nothing was claimed and the row only tells so.
+fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Option<Handle>, EngineError> {
+    if rows::get::<Option<Uuid>>(row, "execution_id")?.is_none() {
+        return Ok(None);
+    }
     let execution_id: ExecutionId = rows::key(row)?.execution_id()?;
     let attempt_index: i64 = rows::get(row, "attempt_index")?;
     let lease_epoch: i64 = rows::get(row, "lease_epoch")?;
@@ -122,7 +132,7 @@ fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Handle, EngineError> {
         lease_ttl_ms: policy.lease_ttl_ms,
         kind: rule::handle_kind(attempt_index, lease_epoch),
     };
-    Ok(Handle::mint(LABEL, execution_id, lease))
+    Ok(Some(Handle::mint(LABEL, execution_id, lease)))
 }
 
 /// Gives the leases back and blocks the executions, so that nothing claims them again until an

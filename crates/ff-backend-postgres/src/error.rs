@@ -12,6 +12,8 @@ pub(crate) mod code {
     pub(crate) const UNTRANSLATABLE_CHARACTER: &str = "22P05";
     pub(crate) const UNIQUE_VIOLATION: &str = "23505";
     pub(crate) const READ_ONLY_TRANSACTION: &str = "25006";
+    pub(crate) const IDLE_IN_TRANSACTION_TIMEOUT: &str = "25P03";
+    pub(crate) const TRANSACTION_TIMEOUT: &str = "25P04";
     pub(crate) const INVALID_AUTHORIZATION: &str = "28000";
     pub(crate) const INVALID_PASSWORD: &str = "28P01";
     pub(crate) const INVALID_CATALOG_NAME: &str = "3D000";
@@ -48,6 +50,12 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> EngineError {
     }
 }
 
+/// No connection could be made in the time that there was.
+pub(crate) fn no_connection(waited: std::time::Duration) -> EngineError {
+    let source = format!("no connection to the server within {waited:?}; is it running?").into();
+    EngineError::Transport { backend: LABEL, source }
+}
+
 pub(crate) fn transport(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
     EngineError::Transport { backend: LABEL, source: Box::new(error) }
 }
@@ -57,12 +65,19 @@ pub(crate) fn was_undone(error: &EngineError) -> bool {
     let Some(error) = driver_error(error) else { return false };
     match sqlstate(error).as_deref() {
         Some(code::SERIALIZATION_FAILURE | code::DEADLOCK_DETECTED) => true,
-        Some(code::UNIQUE_VIOLATION) => {
-            let constraint = error.as_database_error().and_then(|error| error.constraint());
-            constraint == Some(IDEMPOTENCY_KEY)
-        }
-        _ => false,
+        _ => takes_taken_key(error),
     }
+}
+
+/// Whether another creation took the idempotency key at the same time.
+pub(crate) fn is_key_taken(error: &EngineError) -> bool {
+    driver_error(error).is_some_and(takes_taken_key)
+}
+
+fn takes_taken_key(error: &sqlx::Error) -> bool {
+    let constraint = error.as_database_error().and_then(|error| error.constraint());
+    sqlstate(error).as_deref() == Some(code::UNIQUE_VIOLATION)
+        && constraint == Some(IDEMPOTENCY_KEY)
 }
 
 /// Whether the connection was lost, and with it the answer: the operation is done or not done.
@@ -73,6 +88,8 @@ pub(crate) fn lost_answer(error: &EngineError) -> bool {
 
 pub(crate) fn is_connection_lost(error: &sqlx::Error) -> bool {
     let lost = [
+        code::IDLE_IN_TRANSACTION_TIMEOUT,
+        code::TRANSACTION_TIMEOUT,
         code::ADMIN_SHUTDOWN,
         code::CRASH_SHUTDOWN,
         code::CANNOT_CONNECT_NOW,

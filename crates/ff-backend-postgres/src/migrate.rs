@@ -102,10 +102,10 @@ async fn run_on(conn: &mut PgConnection) -> Result<Migrated, Failure> {
         return Ok(migrated(&before));
     }
     // Behind a pooler, another client's statements of the same names may be prepared on this server process.
+    // What another process has migrated while this one waits is seen, whatever the database is set to.
     let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; DEALLOCATE ALL; \
-         SET LOCAL lock_timeout = '{PATIENCE}'; SET LOCAL statement_timeout = 0; \
-         SELECT pg_advisory_xact_lock({LOCK})"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; DEALLOCATE ALL; SET LOCAL lock_timeout = '{PATIENCE}'; \
+         SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
     );
     let mut tx = conn.begin_with(AssertSqlSafe(begin)).await.map_err(Failure::Driver)?;
     // Another process may have migrated meanwhile.

@@ -51,6 +51,9 @@ impl Connections {
             sqlx::Error::PoolTimedOut if self.is_exhausted() => {
                 EngineError::Contention(ContentionKind::PoolExhausted)
             }
+            sqlx::Error::PoolTimedOut => {
+                error::no_connection(self.pool.options().get_acquire_timeout())
+            }
             error => from_sqlx(error),
         })
     }
@@ -94,12 +97,20 @@ async fn is_usable(
 }
 
 /// In force from the first statement on, where a server process serves one client.
-fn session_settings(config: &PostgresConfig) -> [(&'static str, String); 3] {
-    [
+///
+/// Every statement is a few probes of indexes, whatever the server believes of tables whose statistics are
+/// old: it is to follow the indexes. To plan a claim takes several times as long as to run it, and to compile
+/// it longer still: it is planned once, and not compiled.
+fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
         ("default_transaction_isolation", "read committed".to_owned()),
         ("lock_timeout", config.lock_timeout.as_millis().to_string()),
         ("statement_timeout", config.statement_timeout.as_millis().to_string()),
-    ]
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+    ];
+    let avoided = ["enable_seqscan", "enable_bitmapscan", "jit"];
+    settings.extend(avoided.map(|name| (name, "off".to_owned())));
+    settings
 }
 
 /// The first connection to a server, and what it found.
@@ -223,6 +234,9 @@ pub(crate) fn cannot_open(error: sqlx::Error, place: &Place) -> EngineError {
         (Some(_), error) => (OpenKind::Unreachable, format!("{place} refuses: {error}")),
         (None, sqlx::Error::Tls(error)) => {
             (OpenKind::Unreachable, format!("{place} cannot be spoken to in TLS: {error}"))
+        }
+        (None, sqlx::Error::Protocol(error)) => {
+            (OpenKind::Unreachable, format!("{place} does not speak as PostgreSQL does: {error}"))
         }
         (None, _) => return from_sqlx(error),
     };

@@ -41,6 +41,10 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Returns once every event that was committed before can be read. On a server that others use
+    /// too, their transactions may hold events back for a while.
+    async fn settle(&self) {}
+
     /// Whether [`create_in_transaction`](Self::create_in_transaction) answers.
     fn has_transactions(&self) -> bool {
         false

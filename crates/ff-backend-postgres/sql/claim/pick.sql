@@ -1,5 +1,7 @@
 -- $1: lanes, $2: capabilities, $3: now, $4: limit, $5: worker, $6: worker instance, $7: lease expiry,
 -- $8: instance tag
+-- Nearly every row passes what a CASE asks, which the planner would not believe of its parts: it would
+-- read and sort the whole queue instead of following its index.
 WITH RECURSIVE lanes AS MATERIALIZED (
     SELECT DISTINCT item.lane_id
     FROM unnest($1::text[]) AS item (lane_id)
@@ -51,15 +53,16 @@ ready AS MATERIALIZED (
             AND hash_array_extended(e.required_capabilities, 0) = queue.required_set
             AND e.lifecycle_phase IN ('submitted', 'runnable')
             AND e.eligibility_state = 'eligible_now'
-            AND e.required_capabilities <@ $2::text[]
-            AND ff_is_readable(e)
-            AND NOT EXISTS (
-                SELECT 1 FROM ff_attempt AS a
-                WHERE a.partition_key = e.partition_key
-                    AND a.execution_id = e.execution_id
-                    AND a.attempt_index = e.attempt_index
-                    AND a.lease_epoch NOT BETWEEN 0 AND 9223372036854775806
-            )
+            AND CASE
+                WHEN e.required_capabilities <@ $2::text[] AND ff_is_readable(e)
+                    THEN coalesce((
+                        SELECT a.lease_epoch BETWEEN 0 AND 9223372036854775806
+                        FROM ff_attempt AS a
+                        WHERE a.partition_key = e.partition_key
+                            AND a.execution_id = e.execution_id
+                            AND a.attempt_index = e.attempt_index
+                    ), true)
+            END
         ORDER BY e.priority DESC, e.created_at_ms, e.execution_id, e.partition_key
         LIMIT $4
     ) AS r
@@ -75,16 +78,17 @@ due AS MATERIALIZED (
             AND e.lifecycle_phase IN ('submitted', 'runnable')
             AND e.eligibility_state = 'not_eligible_until_time'
             AND e.eligible_at_ms <= $3
-            AND e.required_capabilities <@ $2::text[]
-            AND ff_is_readable(e)
-            AND NOT EXISTS (
-                SELECT 1 FROM ff_attempt AS a
-                WHERE a.partition_key = e.partition_key
-                    AND a.execution_id = e.execution_id
-                    AND a.attempt_index = e.attempt_index
-                    AND a.lease_epoch NOT BETWEEN 0 AND 9223372036854775806
-            )
-        ORDER BY e.eligible_at_ms
+            AND CASE
+                WHEN e.required_capabilities <@ $2::text[] AND ff_is_readable(e)
+                    THEN coalesce((
+                        SELECT a.lease_epoch BETWEEN 0 AND 9223372036854775806
+                        FROM ff_attempt AS a
+                        WHERE a.partition_key = e.partition_key
+                            AND a.execution_id = e.execution_id
+                            AND a.attempt_index = e.attempt_index
+                    ), true)
+            END
+        ORDER BY e.lane_id, e.eligible_at_ms
         LIMIT greatest($4, 1000)
     ) AS r
 ),
@@ -111,15 +115,16 @@ picked_ready AS MATERIALIZED (
             AND hash_array_extended(e.required_capabilities, 0) = queue.required_set
             AND e.lifecycle_phase IN ('submitted', 'runnable')
             AND e.eligibility_state = 'eligible_now'
-            AND e.required_capabilities <@ $2::text[]
-            AND ff_is_readable(e)
-            AND NOT EXISTS (
-                SELECT 1 FROM ff_attempt AS a
-                WHERE a.partition_key = e.partition_key
-                    AND a.execution_id = e.execution_id
-                    AND a.attempt_index = e.attempt_index
-                    AND a.lease_epoch NOT BETWEEN 0 AND 9223372036854775806
-            )
+            AND CASE
+                WHEN e.required_capabilities <@ $2::text[] AND ff_is_readable(e)
+                    THEN coalesce((
+                        SELECT a.lease_epoch BETWEEN 0 AND 9223372036854775806
+                        FROM ff_attempt AS a
+                        WHERE a.partition_key = e.partition_key
+                            AND a.execution_id = e.execution_id
+                            AND a.attempt_index = e.attempt_index
+                    ), true)
+            END
         ORDER BY e.priority DESC, e.created_at_ms, e.execution_id, e.partition_key
         LIMIT queue.share
         FOR NO KEY UPDATE OF e SKIP LOCKED
@@ -133,10 +138,11 @@ picked_due AS MATERIALIZED (
         FROM due
         JOIN ff_exec_core AS e
             ON e.partition_key = due.partition_key AND e.execution_id = due.execution_id
+        -- Looked at again once the row is locked. Written so that no index but the key's serves it.
         WHERE queue.lane_id IS NULL
-            AND e.lifecycle_phase IN ('submitted', 'runnable')
-            AND e.eligibility_state = 'not_eligible_until_time'
-            AND e.eligible_at_ms <= $3
+            AND coalesce(e.lifecycle_phase) IN ('submitted', 'runnable')
+            AND coalesce(e.eligibility_state) = 'not_eligible_until_time'
+            AND coalesce(e.eligible_at_ms) <= $3
         ORDER BY due.priority DESC, due.created_at_ms, due.execution_id, due.partition_key
         LIMIT queue.share
         FOR NO KEY UPDATE OF e SKIP LOCKED
@@ -190,9 +196,15 @@ acquired AS (
     FROM claimed
 )
 SELECT
-    c.partition_key, c.execution_id, c.lane_id, c.namespace, c.execution_kind, c.payload,
-    c.payload_encoding, c.tags::text AS tags, c.policy::text AS policy,
+    look.is_short, c.partition_key, c.execution_id, c.lane_id, c.namespace, c.execution_kind,
+    c.payload, c.payload_encoding, c.tags::text AS tags, c.policy::text AS policy,
     c.attempt_index::bigint AS attempt_index, l.lease_epoch
-FROM claimed AS c
-JOIN leased AS l ON l.partition_key = c.partition_key AND l.execution_id = c.execution_id
+FROM (
+    SELECT coalesce(sum(share), 0) > (SELECT count(*) FROM picked) AS is_short FROM shares
+) AS look
+LEFT JOIN (
+    claimed AS c
+    JOIN leased AS l ON l.partition_key = c.partition_key AND l.execution_id = c.execution_id
+) ON true
+WHERE look.is_short OR c.execution_id IS NOT NULL
 ORDER BY c.priority DESC, c.created_at_ms, c.execution_id, c.partition_key;

@@ -13,7 +13,8 @@ WITH held AS MATERIALIZED (
     WHERE e.attempt_index = item.attempt_index
         AND e.lifecycle_phase = 'active'
         AND a.lease_epoch = item.lease_epoch
-        AND a.outcome IS NULL
+        -- Written so that no index but the key's serves it.
+        AND coalesce(a.outcome) IS NULL
     ORDER BY e.execution_id, e.partition_key
     FOR NO KEY UPDATE OF e, a
 ),

@@ -2,8 +2,8 @@
 SELECT
     transaction_id::text::bigint AS transaction_id, event_id, partition_key, execution_id,
     NULL::uuid AS flow_id, event_type AS name, NULL AS details, occurred_at_ms, namespace, instance_tag
-FROM ff_lease_event
-WHERE (transaction_id, event_id) > ($1::bigint::text::xid8, $2::bigint)
-    AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY transaction_id, event_id
+FROM ff_lease_event AS e
+WHERE (e.transaction_id, e.event_id) > ($1::bigint::text::xid8, $2::bigint)
+    AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY e.transaction_id, e.event_id
 LIMIT $3;

@@ -16,7 +16,8 @@ WITH held AS MATERIALIZED (
         AND e.lifecycle_phase = 'active'
         AND a.lease_epoch = item.lease_epoch
         AND a.worker_instance_id = item.worker_instance_id
-        AND a.outcome IS NULL
+        -- Written so that no index but the key's serves it.
+        AND coalesce(a.outcome) IS NULL
         AND a.lease_expires_at_ms > $7
     ORDER BY e.execution_id, e.partition_key
     FOR NO KEY UPDATE OF e, a

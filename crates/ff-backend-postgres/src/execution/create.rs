@@ -11,7 +11,7 @@ use ff_sql::rounds::rounds;
 use sqlx::PgConnection;
 
 use crate::columns::{self, NewRow};
-use crate::error::{from_sqlx, unexpected};
+use crate::error::{from_sqlx, is_key_taken, unexpected};
 use crate::execution::read::find;
 use crate::retry::repeat;
 use crate::tx::Tx;
@@ -55,10 +55,24 @@ pub(crate) async fn create_in(
     args: CreateExecutionArgs,
 ) -> Result<CreateExecutionResult, EngineError> {
     input::check_create(&args, &backend.config.limits())?;
+    let items = [Item::new(args)];
+    let mut result = create_inside(backend, conn, &items).await;
+    // Another creation has taken the idempotency key and committed: now it is seen.
+    if result.as_ref().is_err_and(is_key_taken) {
+        result = create_inside(backend, conn, &items).await;
+    }
+    only(result?)
+}
+
+async fn create_inside(
+    backend: &PostgresBackend,
+    conn: &mut PgConnection,
+    items: &[Item],
+) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let mut tx = Tx::inside(backend, conn).await?;
-    let results = create_all(&mut tx, &[Item::new(args)]).await?;
+    let results = create_all(&mut tx, items).await?;
     tx.commit().await?;
-    only(results)
+    Ok(results)
 }
 
 fn only(mut results: Vec<CreateExecutionResult>) -> Result<CreateExecutionResult, EngineError> {

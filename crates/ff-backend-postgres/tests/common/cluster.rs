@@ -205,14 +205,14 @@ impl Drop for Cluster {
 
 /// An account of this machine.
 #[derive(Clone, Copy, Debug)]
-struct Account {
-    user: u32,
-    group: u32,
+pub(crate) struct Account {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
 }
 
 impl Account {
     /// Whom the server runs as, unless as this process: it refuses to run as root.
-    fn for_server() -> Outcome<Option<Self>> {
+    pub(crate) fn for_server() -> Outcome<Option<Self>> {
         if id(&["-u"])? != 0 {
             return Ok(None);
         }
@@ -228,7 +228,7 @@ fn id(args: &[&str]) -> Outcome<u32> {
 }
 
 /// A command that knows nothing of other servers, and that says what it says in English.
-fn command(program: impl AsRef<OsStr>, account: Option<Account>) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>, account: Option<Account>) -> Command {
     let mut command = Command::new(program);
     // The account may be kept out of the folder that this process is in.
     command.current_dir("/").env("LC_ALL", "C").stdin(Stdio::null());
@@ -256,7 +256,7 @@ fn run(command: &mut Command) -> Outcome<String> {
 
 /// A port that nothing listens on, below those that systems give to outgoing connections. A client
 /// that tries again and again to reach a stopped server could be given the server's own.
-fn free_port() -> Outcome<u16> {
+pub(crate) fn free_port() -> Outcome<u16> {
     const FIRST: u16 = 15_000;
     const COUNT: u64 = 15_000;
     for _ in 0..100 {

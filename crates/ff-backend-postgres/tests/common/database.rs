@@ -75,17 +75,20 @@ pub(crate) fn url_of(database: &str) -> String {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let name = std::mem::take(&mut self.name);
-        // The test's own runtime may be ending, so the way there is a thread with one of its own.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async {
-                let mut server = server().connect().await.unwrap();
-                execute(&mut server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-            });
-        });
-        let _ = dropped.join();
+        execute_at_last(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
+}
+
+/// Runs a statement on the server as something is dropped.
+pub(crate) fn execute_at_last(statement: String) {
+    // The test's own runtime may be ending, so the way there is a thread with one of its own.
+    let done = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            execute(&mut server().connect().await.unwrap(), &statement).await;
+        });
+    });
+    let _ = done.join();
 }
 
 async fn execute(conn: &mut PgConnection, statement: &str) {

@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, Row, Transaction};
 use crate::database::Database;
 
 /// Stores in databases of their own.
+#[allow(dead_code, reason = "one program reaches its stores in another way")]
 pub(crate) struct DatabaseFixture;
 
 /// A store in a database, reached by some URL.
@@ -78,6 +79,22 @@ impl Store for PostgresStore {
             transaction.rollback().await.unwrap();
         }
         Some(result)
+    }
+
+    async fn settle(&self) {
+        let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next";
+        let next: String = sqlx::query(next).fetch_one(&self.pool).await.unwrap().get("next");
+        let has_come =
+            "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8 AS has_come";
+        while !sqlx::query(has_come)
+            .bind(&next)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+            .get::<bool, _>("has_come")
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn has_transactions(&self) -> bool {

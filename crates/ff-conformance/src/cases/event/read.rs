@@ -41,7 +41,8 @@ impl Subscriber {
     }
 
     /// Reads on until this many events were seen in all, of a stream that has no more.
-    async fn read_to_end(&mut self, count: usize) {
+    async fn read_to_end(&mut self, cx: &Cx, count: usize) {
+        cx.store.settle().await;
         let mut empty_reads = 0;
         while self.seen.len() < count {
             empty_reads = if self.read(LIMIT).await == 0 { empty_reads + 1 } else { 0 };
@@ -79,7 +80,7 @@ pub(crate) async fn a_stream_is_read_in_pages_without_a_gap(cx: Cx) {
         ids.push(completed(&cx).await);
     }
     let mut whole = Subscriber::new(&cx, EventStream::Completion);
-    whole.read_to_end(7).await;
+    whole.read_to_end(&cx, 7).await;
     let mut paged = Subscriber::new(&cx, EventStream::Completion);
 
     let pages = [paged.read(3).await, paged.read(3).await, paged.read(3).await];
@@ -94,12 +95,12 @@ pub(crate) async fn a_stream_is_read_in_pages_without_a_gap(cx: Cx) {
 pub(crate) async fn a_subscriber_goes_on_from_its_cursor(cx: Cx) {
     let first = completed(&cx).await;
     let mut subscriber = Subscriber::new(&cx, EventStream::Completion);
-    subscriber.read_to_end(1).await;
+    subscriber.read_to_end(&cx, 1).await;
 
     let second = completed(&cx).await;
-    subscriber.read_to_end(2).await;
+    subscriber.read_to_end(&cx, 2).await;
     let third = completed(&cx).await;
-    subscriber.read_to_end(3).await;
+    subscriber.read_to_end(&cx, 3).await;
 
     assert_eq!(subscriber.executions(), [first, second, third]);
     assert_cursors_rise(&subscriber.seen);
@@ -115,9 +116,9 @@ pub(crate) async fn each_stream_has_its_own_events(cx: Cx) {
         [EventStream::Lease, EventStream::Completion, EventStream::Operator]
             .map(|stream| Subscriber::new(&cx, stream));
 
-    leases.read_to_end(3).await;
-    completions.read_to_end(1).await;
-    operators.read_to_end(0).await;
+    leases.read_to_end(&cx, 3).await;
+    completions.read_to_end(&cx, 1).await;
+    operators.read_to_end(&cx, 0).await;
 
     assert_eq!(leases.names(), ["acquired", "released", "acquired"]);
     assert_eq!(completions.names(), ["success"]);
@@ -150,7 +151,7 @@ pub(crate) async fn an_event_carries_what_its_execution_has(cx: Cx) {
         (EventStream::Completion, "success", [first_at, first_at]),
     ] {
         let mut subscriber = Subscriber::new(&cx, stream);
-        subscriber.read_to_end(2).await;
+        subscriber.read_to_end(&cx, 2).await;
 
         let expected: Vec<_> = [&tagged, &plain]
             .into_iter()
@@ -167,7 +168,7 @@ pub(crate) async fn the_end_of_a_stream_is_empty(cx: Cx) {
     let mut subscriber = Subscriber::new(&cx, EventStream::Completion);
     let before = subscriber.read(LIMIT).await;
     completed(&cx).await;
-    subscriber.read_to_end(1).await;
+    subscriber.read_to_end(&cx, 1).await;
 
     let after = [subscriber.read(LIMIT).await, subscriber.read(1).await];
 
@@ -190,14 +191,14 @@ pub(crate) async fn a_limit_outside_its_range_is_refused(cx: Cx) {
 pub(crate) async fn a_reopened_store_reads_on_from_the_cursor(cx: Cx) {
     completed(&cx).await;
     let mut first = Subscriber::new(&cx, EventStream::Completion);
-    first.read_to_end(1).await;
+    first.read_to_end(&cx, 1).await;
     let kept = first.cursor.unwrap().to_string();
     let later = completed(&cx).await;
 
     let mut second = Subscriber::new(&cx, EventStream::Completion);
     second.backend = cx.store.reopen().await;
     second.cursor = Some(kept.parse().unwrap());
-    second.read_to_end(1).await;
+    second.read_to_end(&cx, 1).await;
 
     assert_eq!(second.executions(), [later]);
 }
@@ -208,14 +209,14 @@ pub(crate) async fn a_cursor_outlives_its_event(cx: Cx) {
     completed(&cx).await;
     completed(&cx).await;
     let mut subscriber = Subscriber::new(&cx, EventStream::Completion);
-    subscriber.read_to_end(2).await;
+    subscriber.read_to_end(&cx, 2).await;
     cx.advance(ONE_MS);
     let trimmed = cx.reconcile(ReconcileTask::TrimRetention).await;
 
     let kept = completed(&cx).await;
-    subscriber.read_to_end(3).await;
+    subscriber.read_to_end(&cx, 3).await;
     let mut newcomer = Subscriber::new(&cx, EventStream::Completion);
-    newcomer.read_to_end(1).await;
+    newcomer.read_to_end(&cx, 1).await;
 
     assert_eq!(trimmed.processed, 2);
     assert_eq!(subscriber.seen[2].execution_id, kept);
@@ -256,7 +257,7 @@ pub(crate) async fn a_subscriber_beside_concurrent_finishers_sees_each_once(cx: 
     .await;
     is_over.store(true, Ordering::SeqCst);
     let mut subscriber = reading.await.unwrap();
-    subscriber.read_to_end(80).await;
+    subscriber.read_to_end(&cx, 80).await;
 
     assert_cursors_rise(&subscriber.seen);
     let mut seen = subscriber.executions();
@@ -280,7 +281,7 @@ pub(crate) async fn a_lower_id_that_commits_last_is_not_missed(cx: Cx) {
         Some(event) => event.commit().await,
         None => cx.backend.complete(&late, None).await.unwrap(),
     }
-    subscriber.read_to_end(2).await;
+    subscriber.read_to_end(&cx, 2).await;
 
     let mut seen = subscriber.executions();
     let mut expected = [early.clone(), late.execution_id().clone()];

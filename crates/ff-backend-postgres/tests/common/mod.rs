@@ -1,0 +1,127 @@
+//! What the tests of this backend share.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+pub(crate) mod database;
+pub(crate) mod proxy;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ff_backend_postgres::{PostgresBackend, PostgresConfig};
+use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle};
+use ff_core::clock::{Clock, ManualClock};
+use ff_core::contracts::CreateExecutionArgs;
+use ff_core::engine_backend::EngineBackend;
+use ff_core::partition::PartitionConfig;
+use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId};
+use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+
+use database::Database;
+
+pub(crate) const START: TimestampMs = TimestampMs::from_millis(1_700_000_000_000);
+pub(crate) const TTL_MS: u32 = 30_000;
+
+/// A database of its own, with a clock that stands still.
+pub(crate) struct Opened {
+    pub(crate) backend: Arc<PostgresBackend>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) database: Database,
+}
+
+pub(crate) async fn open() -> Opened {
+    open_with(PostgresConfig::default()).await
+}
+
+/// As [`open`], set up otherwise than by default.
+pub(crate) async fn open_with(config: PostgresConfig) -> Opened {
+    let database = Database::migrated().await;
+    let clock = Arc::new(ManualClock::starting_at(START));
+    let given = Some(Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>);
+    let config = PostgresConfig { clock: given, ..config };
+    let backend = PostgresBackend::connect_with(&database.url(), config).await.unwrap();
+    Opened { backend, clock, database }
+}
+
+impl Opened {
+    pub(crate) fn pool(&self) -> &PgPool {
+        self.backend.pool_for_test()
+    }
+
+    /// Another backend on the same database, as another process has it.
+    pub(crate) async fn beside(&self, config: PostgresConfig) -> Arc<PostgresBackend> {
+        let clock = Some(Arc::<ManualClock>::clone(&self.clock) as Arc<dyn Clock>);
+        let config = PostgresConfig { clock, ..config };
+        PostgresBackend::connect_with(&self.database.url(), config).await.unwrap()
+    }
+
+    /// A connection past the backend.
+    pub(crate) async fn session(&self) -> PgConnection {
+        self.database.options().connect().await.unwrap()
+    }
+
+    /// Runs statements past the rules.
+    pub(crate) async fn execute(&self, statements: &str) {
+        execute(&mut self.session().await, statements).await;
+    }
+
+    /// Creates an execution.
+    pub(crate) async fn create(&self) -> ExecutionId {
+        let args = args();
+        let id = args.execution_id.clone();
+        self.backend.create_execution(args).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn claim(&self) -> Option<Handle> {
+        claim(&self.backend).await
+    }
+
+    /// Returns when a statement on the database waits for a lock.
+    pub(crate) async fn until_one_waits(&self) {
+        let mut session = self.session().await;
+        let waiting = "SELECT 1 FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(waiting).fetch_optional(&mut session).await.unwrap().is_none() {}
+    }
+}
+
+pub(crate) async fn execute(conn: &mut PgConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(conn).await.unwrap();
+}
+
+pub(crate) fn lane() -> LaneId {
+    LaneId::new("default")
+}
+
+pub(crate) fn args() -> CreateExecutionArgs {
+    CreateExecutionArgs {
+        execution_id: ExecutionId::solo(&lane(), &PartitionConfig::default()),
+        namespace: Namespace::new("default"),
+        lane_id: lane(),
+        execution_kind: "kind".to_owned(),
+        input_payload: b"payload".to_vec(),
+        payload_encoding: None,
+        priority: 0,
+        creator_identity: String::new(),
+        idempotency_key: None,
+        tags: HashMap::new(),
+        policy: None,
+        delay_until: None,
+        execution_deadline_at: None,
+        partition_id: 0,
+        now: START,
+    }
+}
+
+pub(crate) fn keyed(key: &str) -> CreateExecutionArgs {
+    CreateExecutionArgs { idempotency_key: Some(key.to_owned()), ..args() }
+}
+
+pub(crate) fn policy(instance: &str) -> ClaimPolicy {
+    ClaimPolicy::new(WorkerId::new("worker"), WorkerInstanceId::new(instance), TTL_MS, None)
+}
+
+pub(crate) async fn claim(backend: &PostgresBackend) -> Option<Handle> {
+    backend.claim(&lane(), &CapabilitySet::default(), policy("instance")).await.unwrap()
+}

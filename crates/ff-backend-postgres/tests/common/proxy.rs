@@ -1,0 +1,207 @@
+//! What stands between a backend and its server, and cuts connections when it is told to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+
+use super::database::{Database, server};
+
+/// Which of the client's messages a connection is cut at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// The run of a prepared statement.
+    Run,
+    /// The end of a transaction.
+    Commit,
+}
+
+/// When the connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The server never gets the message.
+    Before(At),
+    /// The server has answered it, and the client never gets the answer.
+    After(At),
+}
+
+impl Cut {
+    fn at(self) -> At {
+        match self {
+            Self::Before(at) | Self::After(at) => at,
+        }
+    }
+}
+
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    armed: Arc<Mutex<Option<Cut>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Proxy {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let armed = Arc::new(Mutex::new(None));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&armed)));
+        Self { address, armed, accepting }
+    }
+
+    /// The URL of the database by way of the proxy, which reads what passes.
+    pub(crate) fn url(&self, database: &Database) -> String {
+        let url = database.url();
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let authority = rest.split(['/', '?']).next().unwrap();
+        let user = authority.rsplit_once('@').map_or("postgres", |(user, _)| user);
+        format!("{scheme}://{user}@{}/{}?sslmode=disable", self.address, database.name)
+    }
+
+    /// Cuts the next connection that sends such a message.
+    pub(crate) fn arm(&self, cut: Cut) {
+        *self.armed.lock().unwrap() = Some(cut);
+    }
+
+    /// Whether a connection has been cut since the proxy was armed.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.armed.lock().unwrap().is_none()
+    }
+}
+
+async fn accept(listener: TcpListener, armed: Arc<Mutex<Option<Cut>>>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let armed = Arc::clone(&armed);
+        tokio::spawn(async move {
+            let options = server();
+            let (host, port) = (options.get_host(), options.get_port());
+            let folder = options.get_socket().cloned();
+            let folder = folder.or_else(|| host.starts_with('/').then(|| host.into()));
+            let passed = match folder {
+                Some(folder) => {
+                    let socket = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}")));
+                    pass(client, socket.await.unwrap(), &armed).await
+                }
+                None => {
+                    let socket = TcpStream::connect((host, port)).await.unwrap();
+                    pass(client, socket, &armed).await
+                }
+            };
+            // A connection that one side has closed is none to pass on.
+            let _ = passed;
+        });
+    }
+}
+
+/// Passes on both ways until one side closes, or the connection is cut.
+async fn pass(
+    mut client: TcpStream,
+    mut server: impl AsyncRead + AsyncWrite + Unpin,
+    armed: &Mutex<Option<Cut>>,
+) -> io::Result<()> {
+    let (mut from_client, mut from_server) = (Messages::of_client(), Messages::of_server());
+    let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut is_cut = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let bytes = &asked[..read?];
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                if let Some(cut) = take_cut(armed, from_client.read(bytes)) {
+                    is_cut = true;
+                    if matches!(cut, Cut::Before(_)) {
+                        return Ok(());
+                    }
+                }
+                server.write_all(bytes).await?;
+            }
+            read = server.read(&mut answered) => {
+                let bytes = &answered[..read?];
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                let is_answered = from_server.read(bytes).iter().any(|message| message.is_ready());
+                if !is_cut {
+                    client.write_all(bytes).await?;
+                } else if is_answered {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn take_cut(armed: &Mutex<Option<Cut>>, messages: Vec<Message>) -> Option<Cut> {
+    let mut armed = armed.lock().unwrap();
+    let at = armed.as_ref()?.at();
+    messages.iter().any(|message| message.is(at)).then(|| armed.take())?
+}
+
+/// A message of the protocol, <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+struct Message {
+    kind: u8,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn is(&self, at: At) -> bool {
+        match at {
+            At::Run => self.kind == b'E',
+            At::Commit => self.kind == b'Q' && self.body.starts_with(b"COMMIT"),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.kind == b'Z'
+    }
+}
+
+/// Cuts a stream of bytes into messages.
+struct Messages {
+    unread: Vec<u8>,
+    /// The client's first message tells no kind.
+    has_begun: bool,
+}
+
+impl Messages {
+    fn of_client() -> Self {
+        Self { unread: Vec::new(), has_begun: false }
+    }
+
+    fn of_server() -> Self {
+        Self { unread: Vec::new(), has_begun: true }
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Vec<Message> {
+        self.unread.extend_from_slice(bytes);
+        let mut messages = Vec::new();
+        while let Some(message) = self.next() {
+            messages.push(message);
+        }
+        messages
+    }
+
+    fn next(&mut self) -> Option<Message> {
+        let kind_bytes = usize::from(self.has_begun);
+        let length = self.unread.get(kind_bytes..kind_bytes + 4)?;
+        let end = kind_bytes + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+        if self.unread.len() < end {
+            return None;
+        }
+        let rest = self.unread.split_off(end);
+        let whole = std::mem::replace(&mut self.unread, rest);
+        let kind = if self.has_begun { whole[0] } else { 0 };
+        self.has_begun = true;
+        Some(Message { kind, body: whole[kind_bytes + 4..].to_vec() })
+    }
+}

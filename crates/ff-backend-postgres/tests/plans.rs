@@ -1,0 +1,352 @@
+//! How PostgreSQL runs the statements of each operation on a large store: by which indexes, and how many
+//! rows it reads for that. The server itself tells it, by its module `auto_explain`, of the statements
+//! as the backend sends them. One test to the program: what the server tells is the whole program's.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "common/database.rs"]
+mod database;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use database::Database;
+use ff_backend_postgres::{PostgresBackend, PostgresConfig};
+use ff_core::backend::{CapabilitySet, ClaimPolicy, FailureClass, FailureReason, Handle};
+use ff_core::clock::ManualClock;
+use ff_core::contracts::{
+    ClaimBatchArgs, Completion, CreateExecutionArgs, EventStream, ExecutionFilter, ReconcileTask,
+};
+use ff_core::engine_backend::EngineBackend;
+use ff_core::partition::PartitionConfig;
+use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId};
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+/// Later than anything in the backlog but what is delayed or has a deadline.
+const NOW: TimestampMs = TimestampMs::from_millis(1_700_000_000_000);
+const FEW: u32 = 2_000;
+const MANY: u32 = 100_000;
+
+/// Tables that stay small: what is in them are lanes and namespaces.
+const SMALL: &[&str] = &["ff_lane", "ff_namespace", "ff_migration_annotation"];
+
+/// What the server has told of its plans.
+#[derive(Clone, Default)]
+struct Plans(Arc<Mutex<Vec<Value>>>);
+
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.0 = value.to_owned();
+        }
+    }
+}
+
+impl Subscriber for Plans {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::postgres::notice"
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        if let Some((_, plan)) = message.0.split_once("plan:\n") {
+            self.0.lock().unwrap().push(serde_json::from_str(plan).unwrap());
+        }
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// What a statement reads of the tables that grow.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reads {
+    indexes: BTreeSet<String>,
+    scanned: BTreeSet<String>,
+    rows: u64,
+}
+
+impl Reads {
+    fn add(&mut self, node: &Value) {
+        let number = |key: &str| node[key].as_f64().unwrap_or(0.0);
+        let loops = number("Actual Loops");
+        let table = node["Relation Name"].as_str();
+        let kind = node["Node Type"].as_str().unwrap_or_default();
+        let is_read = kind.ends_with("Scan") && loops > 0.0;
+        if let Some(table) = table.filter(|table| is_read && !SMALL.contains(table)) {
+            match node["Index Name"].as_str() {
+                Some(index) => drop(self.indexes.insert(index.to_owned())),
+                None => drop(self.scanned.insert(format!("{kind} of {table}"))),
+            }
+            let rows = number("Actual Rows")
+                + number("Rows Removed by Filter")
+                + number("Rows Removed by Index Recheck");
+            self.rows += (rows * loops).round() as u64;
+        }
+        for child in node["Plans"].as_array().into_iter().flatten() {
+            self.add(child);
+        }
+    }
+}
+
+struct Bench {
+    backend: Arc<PostgresBackend>,
+    database: Database,
+    plans: Plans,
+    files: HashMap<String, String>,
+    created: u32,
+}
+
+/// The statement files by their texts.
+fn statement_files() -> HashMap<String, String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+    let mut files = HashMap::new();
+    for area in std::fs::read_dir(root).unwrap() {
+        for file in std::fs::read_dir(area.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let area = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+            let name = format!("{area}/{}", path.file_stem().unwrap().to_str().unwrap());
+            files.insert(std::fs::read_to_string(&path).unwrap().trim().to_owned(), name);
+        }
+    }
+    files
+}
+
+/// A URL whose sessions tell their plans.
+fn telling(url: &str) -> String {
+    let settings = [
+        "session_preload_libraries=auto_explain",
+        "auto_explain.log_min_duration=0",
+        "auto_explain.log_analyze=on",
+        "auto_explain.log_timing=off",
+        "auto_explain.log_format=json",
+        "auto_explain.log_level=notice",
+    ];
+    let settings = settings.map(|setting| format!("-c%20{}", setting.replace('=', "%3D")));
+    format!("{url}{}options={}", if url.contains('?') { "&" } else { "?" }, settings.join("%20"))
+}
+
+impl Bench {
+    async fn open(plans: Plans) -> Self {
+        let database = Database::migrated().await;
+        let clock: Arc<dyn ff_core::clock::Clock> = Arc::new(ManualClock::starting_at(NOW));
+        let config =
+            PostgresConfig { clock: Some(clock), listen: false, ..PostgresConfig::default() };
+        let url = telling(&database.url());
+        let backend = PostgresBackend::connect_with(&url, config).await.unwrap();
+        Self { backend, database, plans, files: statement_files(), created: 0 }
+    }
+
+    /// Past the backend, by a session that tells nothing.
+    async fn execute(&self, statement: String) {
+        let pool = sqlx::PgPool::connect_with(self.database.options()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
+    async fn load(&mut self, executions: u32) {
+        let backlog = include_str!("common/backlog.sql")
+            .replace("{from}", &(self.created + 1).to_string())
+            .replace("{to}", &executions.to_string());
+        self.execute(backlog).await;
+        self.created = executions;
+    }
+
+    /// What the statements read that ran since the last call, by file.
+    fn take(&self) -> BTreeMap<String, Reads> {
+        let mut reads: BTreeMap<String, Reads> = BTreeMap::new();
+        for plan in self.plans.0.lock().unwrap().drain(..) {
+            let text = plan["Query Text"].as_str().unwrap().trim();
+            if let Some(file) = self.files.get(text) {
+                reads.entry(file.clone()).or_default().add(&plan["Plan"]);
+            }
+        }
+        reads
+    }
+
+    /// A life of some executions, and all that maintenance and reads do beside it.
+    async fn run_everything(&self) -> BTreeMap<String, Reads> {
+        let backend = &self.backend;
+        let mut batch: Vec<_> = (0..10).map(|_| args()).collect();
+        backend.create_executions(batch.clone()).await.unwrap();
+        batch.truncate(1);
+        backend.create_executions(batch.clone()).await.unwrap();
+        let mut handles = Vec::new();
+        for lanes in [vec![LaneId::new("lane-3")], (0..20).map(lane).collect()] {
+            let args = ClaimBatchArgs {
+                lanes,
+                capabilities: CapabilitySet::default(),
+                policy: policy(),
+                max: 10,
+            };
+            handles.extend(backend.claim_batch(args).await.unwrap().into_iter().map(|c| c.handle));
+        }
+        assert_eq!(handles.len(), 20);
+        backend.renew_batch(&handles).await.unwrap();
+        self.finish(handles).await;
+        for task in [
+            ReconcileTask::ExpireLeases,
+            ReconcileTask::PromoteDue,
+            ReconcileTask::TimeOutAttempts,
+            ReconcileTask::ExpireDeadlines,
+            ReconcileTask::TrimRetention,
+        ] {
+            backend.reconcile(task, 10).await.unwrap();
+        }
+        self.read(&batch[0].execution_id).await;
+        self.take()
+    }
+
+    async fn finish(&self, mut handles: Vec<Handle>) {
+        let backend = &self.backend;
+        let failed = handles.pop().unwrap();
+        backend.fail(&failed, FailureReason::new("boom"), FailureClass::Transient).await.unwrap();
+        let delayed = handles.pop().unwrap();
+        backend.progress(&delayed, Value::Null).await.unwrap();
+        backend.delay(&delayed, TimestampMs(1_750_000_000_000)).await.unwrap();
+        let handles = handles.into_iter();
+        let batch = handles.map(|handle| Completion { handle, result: None }).collect();
+        for answer in backend.complete_batch(batch).await.unwrap() {
+            answer.unwrap();
+        }
+    }
+
+    async fn read(&self, id: &ExecutionId) {
+        let backend = &self.backend;
+        backend.describe_execution(id).await.unwrap().unwrap();
+        backend.list_attempts(id).await.unwrap();
+        backend.list_execution_events(id).await.unwrap();
+        backend.read_execution_context(id).await.unwrap();
+        for stream in [EventStream::Completion, EventStream::Lease, EventStream::Operator] {
+            let first = backend.read_events(stream, None, 10).await.unwrap();
+            if let Some(last) = first.last() {
+                backend.read_events(stream, Some(last.cursor), 10).await.unwrap();
+            }
+        }
+        let everything = ExecutionFilter::default();
+        let page = backend.list_executions(&everything, None, 10).await.unwrap();
+        backend.list_executions(&everything, page.cursor, 10).await.unwrap();
+        backend.list_lanes().await.unwrap();
+    }
+}
+
+fn lane(number: u32) -> LaneId {
+    LaneId::new(format!("lane-{number}"))
+}
+
+fn policy() -> ClaimPolicy {
+    ClaimPolicy::new(WorkerId::new("worker"), WorkerInstanceId::new("instance"), 1_000_000, None)
+}
+
+fn args() -> CreateExecutionArgs {
+    let lane_id = lane(3);
+    let execution_id = ExecutionId::solo(&lane_id, &PartitionConfig::default());
+    CreateExecutionArgs {
+        idempotency_key: Some(execution_id.to_string()),
+        execution_id,
+        namespace: Namespace::new("default"),
+        lane_id,
+        execution_kind: "kind".to_owned(),
+        input_payload: b"payload".to_vec(),
+        payload_encoding: None,
+        priority: 0,
+        creator_identity: String::new(),
+        tags: HashMap::new(),
+        policy: None,
+        delay_until: None,
+        execution_deadline_at: None,
+        partition_id: 0,
+        now: NOW,
+    }
+}
+
+fn indexes(reads: &BTreeMap<String, Reads>) -> String {
+    let mut text = String::new();
+    for (file, Reads { indexes, scanned, .. }) in reads {
+        let names: Vec<&str> = indexes.iter().chain(scanned).map(String::as_str).collect();
+        text.push_str(&format!("{file}: {}\n", names.join(", ")));
+    }
+    text
+}
+
+#[tokio::test]
+async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() {
+    let plans = Plans::default();
+    tracing::subscriber::set_global_default(plans.clone()).unwrap();
+    let mut bench = Bench::open(plans).await;
+    let retention = Some(Duration::from_millis(200_000_000_000));
+    bench.backend.set_retention(&Namespace::new("default"), retention).await.unwrap();
+    bench.load(FEW).await;
+    bench.execute("ANALYZE".to_owned()).await;
+    bench.take();
+    let few = bench.run_everything().await;
+
+    bench.load(MANY).await;
+    // The statistics are those of the small store; a new session plans by them.
+    bench = Bench { backend: Bench::reopened(&bench).await, ..bench };
+    bench.take();
+    let with_old_statistics = bench.run_everything().await;
+    bench.execute("ANALYZE".to_owned()).await;
+    bench = Bench { backend: Bench::reopened(&bench).await, ..bench };
+    bench.take();
+    let with_new_statistics = bench.run_everything().await;
+
+    expect_test::expect![[r#"
+        admin/list_lanes: ff_exec_core_listed
+        claim/pick: ff_attempt_pkey, ff_exec_core_claimable, ff_exec_core_delayed_in_lane, ff_exec_core_pkey
+        event/append_lease: ff_exec_core_pkey
+        event/list_of_execution: ff_completion_event_execution, ff_lease_event_execution, ff_operator_event_execution
+        event/read_completion: ff_completion_event_pkey
+        event/read_lease: ff_lease_event_pkey
+        event/read_operator: ff_operator_event_pkey
+        execution/apply: ff_exec_core_pkey
+        execution/complete: ff_attempt_pkey, ff_exec_core_pkey
+        execution/create: ff_idempotency_pkey
+        execution/find: ff_attempt_pkey, ff_exec_core_pkey
+        execution/find_duplicates: ff_exec_core_pkey, ff_idempotency_pkey
+        execution/list: ff_attempt_pkey, ff_exec_core_listed
+        execution/list_attempts: ff_attempt_pkey, ff_exec_core_pkey
+        execution/load: ff_attempt_pkey, ff_exec_core_pkey
+        execution/lock: ff_exec_core_pkey
+        execution/read_context: ff_exec_core_pkey
+        lease/apply: 
+        lease/renew: ff_attempt_pkey, ff_exec_core_pkey
+        timer/find_due: ff_exec_core_delayed
+        timer/find_expired_leases: ff_attempt_open
+        timer/find_past_deadline: ff_exec_core_deadline
+        timer/find_past_retention: ff_exec_core_finished
+        timer/find_timed_out: ff_attempt_open, ff_exec_core_pkey
+    "#]].assert_eq(&indexes(&with_new_statistics));
+    assert_eq!(indexes(&with_old_statistics), indexes(&with_new_statistics));
+    for many in [with_old_statistics, with_new_statistics] {
+        for (file, reads) in &many {
+            let before = few[file].rows;
+            assert!(reads.rows <= before + before / 2 + 20, "{file}: {before}, then {reads:?}");
+        }
+    }
+}
+
+impl Bench {
+    async fn reopened(&self) -> Arc<PostgresBackend> {
+        let clock: Arc<dyn ff_core::clock::Clock> = Arc::new(ManualClock::starting_at(NOW));
+        let config =
+            PostgresConfig { clock: Some(clock), listen: false, ..PostgresConfig::default() };
+        PostgresBackend::connect_with(&telling(&self.database.url()), config).await.unwrap()
+    }
+}
