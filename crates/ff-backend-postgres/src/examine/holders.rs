@@ -54,11 +54,10 @@ fn finding(row: &PgRow) -> Result<Finding, sqlx::Error> {
             format!("drop it if nobody needs it: SELECT pg_drop_replication_slot('{quoted}')"),
         ),
     };
-    let held = "dead rows stay";
-    let held = if kind.contains("transaction") {
+    let held = if kind.ends_with("transaction") {
         "dead rows stay, and readers of events may wait"
     } else {
-        held
+        "dead rows stay"
     };
     Ok(Finding::problem(format!("{what}: {held}"), remedy))
 }
