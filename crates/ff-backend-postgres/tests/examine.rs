@@ -63,8 +63,10 @@ fn statement(remedy: &str) -> &str {
     remedy.split_once(": ").unwrap().1
 }
 
+/// What is found, past what depends on how this version of the server makes a database.
 fn whats(examination: &Examination) -> Vec<&str> {
-    examination.findings.iter().map(|finding| finding.what.as_str()).collect()
+    let whats = examination.findings.iter().map(|finding| finding.what.as_str());
+    whats.filter(|what| !what.starts_with("data checksums are off")).collect()
 }
 
 #[tokio::test]
@@ -280,10 +282,7 @@ async fn a_durable_server_is_sound() {
     migrate(&url).await.unwrap();
     let examination = examine(&url).await.unwrap();
     assert!(examination.is_sound(), "{:?}", examination.findings);
-    assert_eq!(
-        whats(&examination),
-        ["data checksums are off: a disk that damages data is not noticed"]
-    );
+    assert_eq!(whats(&examination), [""; 0]);
 }
 
 #[tokio::test]
@@ -298,7 +297,7 @@ async fn a_server_that_may_lose_data_is_not_sound() {
     for (what, setting) in whats.iter().zip(["fsync", "full_page_writes", "autovacuum"]) {
         assert!(what.starts_with(&format!("{setting} is off")), "{what}");
     }
-    assert_eq!(whats.len(), 4, "{whats:?}");
+    assert_eq!(whats.len(), 3, "{whats:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! The command on PostgreSQL.
 
+#[path = "../../../ff-backend-postgres/tests/common/cluster.rs"]
+mod cluster;
 mod database;
+mod fleet;
+mod server;
 
 use std::process::Output;
 

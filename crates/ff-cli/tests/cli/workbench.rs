@@ -34,6 +34,7 @@ impl Workbench {
     }
 
     /// With a store at this URL.
+    #[cfg(all(unix, feature = "postgres"))]
     pub(crate) fn at(self, url: impl Into<String>) -> Self {
         Self { db: Some(url.into()), ..self }
     }
