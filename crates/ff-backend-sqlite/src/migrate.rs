@@ -66,9 +66,14 @@ pub(crate) enum Failure {
 }
 
 /// Applies what is missing, in one transaction, so that of several processes one applies it and the
-/// others find it done.
+/// others find it done. Where nothing is missing, it waits for no other process.
 pub(crate) async fn run(conn: &mut SqliteConnection) -> Result<Migrated, Failure> {
+    let before = applied(conn).await.map_err(Failure::Driver)?;
+    if before == ours() {
+        return Ok(Migrated::new(schema::version(&before), VERSION));
+    }
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Driver)?;
+    // Another process may have migrated meanwhile.
     let before = applied(&mut tx).await.map_err(Failure::Driver)?;
     migrator().run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;
     tx.commit().await.map_err(Failure::Driver)?;
