@@ -120,7 +120,7 @@ fn handle(row: &PgRow, policy: &ClaimPolicy) -> Result<Option<Handle>, EngineErr
         return Ok(None);
     }
     let execution_id: ExecutionId = rows::key(row)?.execution_id()?;
-    let attempt_index: i64 = rows::get(row, "attempt_index")?;
+    let attempt_index: i32 = rows::get(row, "attempt_index")?;
     let lease_epoch: i64 = rows::get(row, "lease_epoch")?;
     let number = |_| unexpected("a lease that cannot be counted");
     let attempt_index = AttemptIndex::new(u32::try_from(attempt_index).map_err(number)?);

@@ -14,6 +14,8 @@ use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
 use std::collections::BTreeMap;
 
+use crate::decide::Settlement;
+
 /// A statement and the parameters that it has been given.
 pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
@@ -115,10 +117,7 @@ pub(crate) fn bind_executions(statement: Statement, patches: &[Patch]) -> Statem
         .bind(column(&executions, |execution| i64::from(execution.reclaim_count)))
         .bind(column(&executions, |execution| i64::from(execution.replay_count)))
         .bind(column(patches, |patch| patch.result == ResultChange::Keep))
-        .bind(column(patches, |patch| match &patch.result {
-            ResultChange::Keep => None,
-            ResultChange::Set(result) => result.as_deref(),
-        }))
+        .bind(column(patches, result))
 }
 
 /// The parameters of `lease/apply.sql`.
@@ -153,4 +152,48 @@ pub(crate) fn bind_events(statement: Statement, events: &[EventDocument]) -> Sta
         .bind(column(events, |event| event.execution_id()))
         .bind(column(events, |event| event.name()))
         .bind(column(events, |event| event.occurred_at().0))
+}
+
+/// The parameters of `execution/settle.sql` that are arrays.
+pub(crate) fn bind_settlements(
+    statement: Statement,
+    settlements: &[Settlement],
+) -> Result<Statement, EngineError> {
+    let executions = column(settlements, |settlement| &settlement.patch.execution);
+    let attempts = column(settlements, |settlement| &settlement.attempt);
+    let ids = column(&executions, |execution| &execution.execution_id);
+    let errors = json_column(&attempts, |attempt| attempt.error.as_ref())?;
+    let progress = json_column(&attempts, |attempt| attempt.progress.as_ref())?;
+    Ok(bind_ids(statement, &ids)
+        .bind(column(settlements, |settlement| settlement.version))
+        .bind(column(&attempts, |attempt| i64::from(attempt.attempt_index.0)))
+        .bind(column(settlements, |settlement| settlement.attempt_version))
+        .bind(column(&executions, |execution| i64::from(execution.attempt_index.0)))
+        .bind(column(&executions, |execution| execution.lifecycle_phase.as_str()))
+        .bind(column(&executions, |execution| execution.ownership_state.as_str()))
+        .bind(column(&executions, |execution| execution.eligibility_state.as_str()))
+        .bind(column(&executions, |execution| execution.public_state.as_str()))
+        .bind(column(&executions, |execution| execution.attempt_state.as_str()))
+        .bind(column(&executions, |execution| execution.blocking_reason.as_deref()))
+        .bind(column(&executions, |execution| execution.cancellation_reason.as_deref()))
+        .bind(column(&executions, |execution| execution.cancelled_by.as_deref()))
+        .bind(column(&executions, |execution| millis(execution.terminal_at)))
+        .bind(column(&executions, |execution| millis(execution.eligible_at)))
+        .bind(column(&executions, |execution| i64::from(execution.retry_count)))
+        .bind(column(settlements, |settlement| settlement.patch.result == ResultChange::Keep))
+        .bind(column(settlements, |settlement| result(&settlement.patch)))
+        .bind(column(&attempts, |attempt| millis(attempt.lease_expires_at)))
+        .bind(column(&attempts, |attempt| millis(attempt.terminal_at)))
+        .bind(column(&attempts, |attempt| attempt.outcome.map(|outcome| outcome.as_str())))
+        .bind(errors)
+        .bind(progress)
+        .bind(column(settlements, |settlement| settlement.lease_event))
+        .bind(column(settlements, |settlement| settlement.completion_event)))
+}
+
+fn result(patch: &Patch) -> Option<&[u8]> {
+    match &patch.result {
+        ResultChange::Keep => None,
+        ResultChange::Set(result) => result.as_deref(),
+    }
 }

@@ -7,13 +7,13 @@ use ff_core::rules::input;
 use ff_core::rules::lease::{self as rule, Held};
 use ff_core::types::TimestampMs;
 use ff_sql::by_handle::{Answers, no_answer};
-use ff_sql::changes::Changes;
 use serde_json::Value;
 
 use crate::columns;
+use crate::decide::decide;
 use crate::error::from_sqlx;
 use crate::retry::repeat;
-use crate::tx::{Key, Tx};
+use crate::tx::Tx;
 use crate::{LABEL, PostgresBackend, rows};
 
 const RENEW: &str = include_str!("../sql/lease/renew.sql");
@@ -76,23 +76,7 @@ async fn explain_misses(
     misses: &[&Handle],
     now: TimestampMs,
 ) -> Answer<Vec<Answer<LeaseRenewal>>> {
-    if misses.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut tx = Tx::begin(backend).await?;
-    let keys: Vec<_> = misses.iter().map(|handle| Key::of_handle(handle)).collect();
-    let mut answers = Vec::with_capacity(misses.len());
-    let mut changes = Changes::default();
-    for (handle, loaded) in misses.iter().zip(tx.load(&keys).await?) {
-        answers.push(loaded.and_then(|loaded| {
-            let attempt = loaded.attempt.as_ref();
-            let held = Held { execution: &loaded.execution, attempt, handle, now };
-            Ok(changes.take(rule::renew(held)?))
-        }));
-    }
-    tx.store(changes).await?;
-    tx.commit().await?;
-    Ok(answers)
+    decide(backend, misses, Some(now), |_, _, held| rule::renew(held)).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::progress`].
@@ -102,7 +86,7 @@ pub(crate) async fn progress(
     progress: Value,
 ) -> Answer<()> {
     input::check_progress(&progress, &backend.config.limits())?;
-    decide(backend, handle, |held| rule::progress(held, progress.clone())).await
+    decide_one(backend, handle, |held| rule::progress(held, progress.clone())).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::delay`].
@@ -111,27 +95,16 @@ pub(crate) async fn delay(
     handle: &Handle,
     until: TimestampMs,
 ) -> Answer<()> {
-    decide(backend, handle, |held| rule::delay(held, until)).await
+    decide_one(backend, handle, |held| rule::delay(held, until)).await
 }
 
-/// Load, ask the rule, store.
-async fn decide(
+async fn decide_one(
     backend: &PostgresBackend,
     handle: &Handle,
     rule: impl Fn(Held<'_>) -> Answer<Decision<()>>,
 ) -> Answer<()> {
     handle.check_backend(LABEL)?;
-    repeat(async |_| {
-        let mut tx = Tx::begin(backend).await?;
-        let loaded = tx.load(&[Key::of_handle(handle)]).await?.pop();
-        let loaded = loaded.unwrap_or_else(|| Err(EngineError::execution_not_found()))?;
-        let attempt = loaded.attempt.as_ref();
-        let now = tx.now().await?;
-        let held = Held { execution: &loaded.execution, attempt, handle, now };
-        let mut changes = Changes::default();
-        changes.take(rule(held)?);
-        tx.store(changes).await?;
-        tx.commit().await
-    })
-    .await
+    let rule = &rule;
+    let answers = repeat(async |_| decide(backend, &[handle], None, |_, _, held| rule(held)).await);
+    answers.await?.pop().unwrap_or_else(|| no_answer(LABEL))
 }

@@ -15,6 +15,8 @@
 //!   module for each area: `execution`, `claim`, `lease`, `timer`, `event`, `admin`.
 //! - `tx.rs` is the connection of one operation, either a statement by itself or a transaction, and what
 //!   an operation does there: load, ask a rule, apply.
+//! - `decide.rs` is what calls by handle have in common: they store without a lock what nothing has come
+//!   between.
 //! - `retry.rs` is the one place that runs an operation again.
 //! - `pool.rs` opens connections and says why one cannot be opened.
 //! - `examine.rs` looks at a store for an operator.
@@ -28,6 +30,7 @@ mod backend;
 mod claim;
 mod columns;
 mod config;
+mod decide;
 mod error;
 mod event;
 mod examine;

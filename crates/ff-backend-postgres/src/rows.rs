@@ -20,6 +20,11 @@ where
     row.try_get(column).map_err(from_sqlx)
 }
 
+/// A column of type `integer`.
+fn integer(row: &PgRow, column: &str) -> Result<i64, EngineError> {
+    get::<i32>(row, column).map(i64::from)
+}
+
 pub(crate) fn key(row: &PgRow) -> Result<KeyRow, EngineError> {
     Ok(KeyRow {
         partition_key: i64::from(get::<i16>(row, "partition_key")?),
@@ -54,7 +59,7 @@ pub(crate) fn execution(row: &PgRow) -> Result<(Execution, Option<Attempt>), Eng
         creator_identity: get(row, "creator_identity")?,
         tags: get(row, "tags")?,
         policy: get(row, "policy")?,
-        priority: get(row, "priority")?,
+        priority: integer(row, "priority")?,
         created_at_ms: get(row, "created_at_ms")?,
         deadline_at_ms: get(row, "deadline_at_ms")?,
         lifecycle_phase: get(row, "lifecycle_phase")?,
@@ -68,9 +73,9 @@ pub(crate) fn execution(row: &PgRow) -> Result<(Execution, Option<Attempt>), Eng
         started_at_ms: get(row, "started_at_ms")?,
         terminal_at_ms: get(row, "terminal_at_ms")?,
         eligible_at_ms: get(row, "eligible_at_ms")?,
-        retry_count: get(row, "retry_count")?,
-        reclaim_count: get(row, "reclaim_count")?,
-        attempt_index: get(row, "attempt_index")?,
+        retry_count: integer(row, "retry_count")?,
+        reclaim_count: integer(row, "reclaim_count")?,
+        attempt_index: integer(row, "attempt_index")?,
         raw_fields: get(row, "raw_fields")?,
     };
     let mut execution = execution.into_execution(None)?;
@@ -81,11 +86,11 @@ pub(crate) fn execution(row: &PgRow) -> Result<(Execution, Option<Attempt>), Eng
 
 /// The attempt that was joined, if there is one.
 pub(crate) fn attempt(row: &PgRow, key: KeyRow) -> Result<Option<Attempt>, EngineError> {
-    let Some(attempt_index) = get(row, "a_attempt_index")? else {
+    let Some(attempt_index) = get::<Option<i32>>(row, "a_attempt_index")? else {
         return Ok(None);
     };
     let attempt = AttemptRow {
-        attempt_index,
+        attempt_index: i64::from(attempt_index),
         worker_id: get(row, "a_worker_id")?,
         worker_instance_id: get(row, "a_worker_instance_id")?,
         lease_epoch: get(row, "a_lease_epoch")?,

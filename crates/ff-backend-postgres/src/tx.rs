@@ -142,6 +142,11 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// The tag whose value events carry.
+    pub(crate) fn instance_tag_key(&self) -> &'c str {
+        &self.backend.config.instance_tag_key
+    }
+
     /// Wakes the lane's waiting claims after the commit.
     pub(crate) fn wake(&mut self, lane: &LaneId) {
         if !self.woken.contains(lane) {
@@ -199,8 +204,8 @@ impl<'c> Tx<'c> {
         if events.is_empty() {
             return Ok(());
         }
-        let append = columns::bind_events(self.query(statement), events)
-            .bind(&self.backend.config.instance_tag_key);
+        let append =
+            columns::bind_events(self.query(statement), events).bind(self.instance_tag_key());
         append.execute(self.conn()?).await.map_err(from_sqlx)?;
         Ok(())
     }
@@ -242,7 +247,7 @@ pub(crate) fn in_order(
     Ok(loaded)
 }
 
-fn read(row: &PgRow) -> Result<Loaded, EngineError> {
+pub(crate) fn read(row: &PgRow) -> Result<Loaded, EngineError> {
     let (execution, attempt) = rows::execution(row)?;
     Ok(Loaded { execution, attempt, result: rows::get(row, "result")? })
 }

@@ -355,6 +355,8 @@ async fn an_event_that_cannot_be_read_is_named() {
         opened.execute(INSERT_OPERATOR_EVENT).await;
         opened.execute(&format!("UPDATE ff_{stream}_event SET {spoil}")).await;
 
+        opened.database.settle().await;
+
         let column = spoil.split(' ').next().unwrap();
         let named = format!("ff_{stream}_event.{column} of 1: ");
         assert_corrupt(opened.backend.read_events(stream, None, 10).await, &named);
@@ -372,6 +374,7 @@ async fn an_event_of_another_program_is_read_whole() {
          VALUES (3, '{nil}', '{nil}', 'success', 5, 'blue')"
     );
     opened.execute(&insert).await;
+    opened.database.settle().await;
 
     let operator = opened.backend.read_events(EventStream::Operator, None, 10).await.unwrap();
     let completion = opened.backend.read_events(EventStream::Completion, None, 10).await.unwrap();
@@ -396,6 +399,7 @@ async fn a_cursor_beyond_every_event_reads_nothing() {
     let opened = open().await;
     opened.create().await;
     opened.claim().await.unwrap();
+    opened.database.settle().await;
     let read =
         async |after| opened.backend.read_events(EventStream::Lease, after, 10).await.unwrap();
     let last = read(None).await[0].cursor;

@@ -22,6 +22,7 @@ use ff_core::state::{AttemptOutcome, PublicState};
 use ff_core::types::{ExecutionId, LaneId, TimestampMs};
 
 const RUN: [Cut; 2] = [Cut::Before(At::Run), Cut::After(At::Run)];
+const SETTLE: [Cut; 2] = [Cut::Before(At::Settle), Cut::After(At::Settle)];
 const COMMIT: [Cut; 2] = [Cut::Before(At::Commit), Cut::After(At::Commit)];
 
 /// A store, and a backend that reaches it by way of a proxy.
@@ -187,7 +188,7 @@ async fn a_batch_of_completions_has_its_answers() {
 
 #[tokio::test]
 async fn a_failure_schedules_one_retry() {
-    for cut in COMMIT {
+    for cut in SETTLE {
         let store = cuttable().await;
         let handle = store.given_claimed().await;
 
@@ -204,7 +205,7 @@ async fn a_failure_schedules_one_retry() {
 
 #[tokio::test]
 async fn a_last_failure_is_recorded_once() {
-    for cut in COMMIT {
+    for cut in SETTLE {
         let store = cuttable().await;
         let handle = store.given_claimed().await;
 
@@ -234,7 +235,7 @@ async fn a_renewal_keeps_the_lease() {
 
 #[tokio::test]
 async fn progress_is_stored() {
-    for cut in COMMIT {
+    for cut in SETTLE {
         let store = cuttable().await;
         let handle = store.given_claimed().await;
         let progress = serde_json::json!({"done": 3});
@@ -248,7 +249,7 @@ async fn progress_is_stored() {
 
 #[tokio::test]
 async fn a_delay_gives_the_lease_back_once() {
-    for cut in COMMIT {
+    for cut in SETTLE {
         let store = cuttable().await;
         let handle = store.given_claimed().await;
         let until = TimestampMs(store.opened.clock.now().0 + 5_000);

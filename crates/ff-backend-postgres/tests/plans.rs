@@ -219,7 +219,8 @@ impl Bench {
         backend.fail(&failed, FailureReason::new("boom"), FailureClass::Transient).await.unwrap();
         let delayed = handles.pop().unwrap();
         backend.progress(&delayed, Value::Null).await.unwrap();
-        backend.delay(&delayed, TimestampMs(1_750_000_000_000)).await.unwrap();
+        // It is due at once, and so promoted.
+        backend.delay(&delayed, NOW).await.unwrap();
         let handles = handles.into_iter();
         let batch = handles.map(|handle| Completion { handle, result: None }).collect();
         for answer in backend.complete_batch(batch).await.unwrap() {
@@ -310,7 +311,6 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
     expect_test::expect![[r#"
         admin/list_lanes: ff_exec_core_listed
         claim/pick: ff_attempt_pkey, ff_exec_core_claimable, ff_exec_core_delayed_in_lane, ff_exec_core_pkey
-        event/append_lease: ff_exec_core_pkey
         event/list_of_execution: ff_completion_event_execution, ff_lease_event_execution, ff_operator_event_execution
         event/read_completion: ff_completion_event_pkey
         event/read_lease: ff_lease_event_pkey
@@ -325,7 +325,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         execution/load: ff_attempt_pkey, ff_exec_core_pkey
         execution/lock: ff_exec_core_pkey
         execution/read_context: ff_exec_core_pkey
-        lease/apply: 
+        execution/settle: ff_attempt_pkey, ff_exec_core_pkey
         lease/renew: ff_attempt_pkey, ff_exec_core_pkey
         timer/find_due: ff_exec_core_delayed
         timer/find_expired_leases: ff_attempt_open

@@ -137,7 +137,5 @@ async fn hot_operations_are_one_statement_however_many_executions_they_are_for()
     backend.complete_batch(batch).await.unwrap();
     statements.assert(expect!["execution/complete"]);
     backend.fail_batch(failed.into_iter().map(boom).collect()).await.unwrap();
-    statements.assert(expect![
-        "BEGIN, execution/lock, execution/load, execution/apply, lease/apply, COMMIT"
-    ]);
+    statements.assert(expect!["execution/find, execution/settle"]);
 }

@@ -198,7 +198,7 @@ acquired AS (
 SELECT
     look.is_short, c.partition_key, c.execution_id, c.lane_id, c.namespace, c.execution_kind,
     c.payload, c.payload_encoding, c.tags::text AS tags, c.policy::text AS policy,
-    c.attempt_index::bigint AS attempt_index, l.lease_epoch
+    c.attempt_index, l.lease_epoch
 FROM (
     SELECT coalesce(sum(share), 0) > (SELECT count(*) FROM picked) AS is_short FROM shares
 ) AS look

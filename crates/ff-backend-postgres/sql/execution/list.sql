@@ -22,14 +22,13 @@ wanted AS (
 )
 SELECT
     e.partition_key, e.execution_id, e.flow_id, e.lane_id, e.namespace, e.execution_kind,
-    e.creator_identity, e.tags::text AS tags, e.policy::text AS policy,
-    e.priority::bigint AS priority, e.created_at_ms, e.deadline_at_ms,
+    e.creator_identity, e.tags::text AS tags, e.policy::text AS policy, e.priority, e.created_at_ms,
+    e.deadline_at_ms,
     e.lifecycle_phase, e.ownership_state, e.eligibility_state, e.attempt_state, e.public_state,
     e.blocking_reason, e.cancellation_reason, e.cancelled_by, e.started_at_ms, e.terminal_at_ms,
-    e.eligible_at_ms, e.retry_count::bigint AS retry_count,
-    e.reclaim_count::bigint AS reclaim_count, e.attempt_index::bigint AS attempt_index,
+    e.eligible_at_ms, e.retry_count, e.reclaim_count, e.attempt_index,
     e.raw_fields::text AS raw_fields,
-    a.attempt_index::bigint AS a_attempt_index, a.worker_id AS a_worker_id,
+    a.attempt_index AS a_attempt_index, a.worker_id AS a_worker_id,
     a.worker_instance_id AS a_worker_instance_id, a.lease_epoch AS a_lease_epoch,
     a.lease_expires_at_ms AS a_lease_expires_at_ms, a.started_at_ms AS a_started_at_ms,
     a.terminal_at_ms AS a_terminal_at_ms, a.outcome AS a_outcome, a.error::text AS a_error,

@@ -1,7 +1,7 @@
 -- $1: partition, $2: execution
 SELECT
     e.partition_key, e.execution_id,
-    a.attempt_index::bigint AS a_attempt_index, a.worker_id AS a_worker_id,
+    a.attempt_index AS a_attempt_index, a.worker_id AS a_worker_id,
     a.worker_instance_id AS a_worker_instance_id, a.lease_epoch AS a_lease_epoch,
     a.lease_expires_at_ms AS a_lease_expires_at_ms, a.started_at_ms AS a_started_at_ms,
     a.terminal_at_ms AS a_terminal_at_ms, a.outcome AS a_outcome, a.error::text AS a_error,

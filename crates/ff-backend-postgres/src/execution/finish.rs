@@ -1,17 +1,16 @@
 use ff_core::backend::{FailOutcome, Handle};
 use ff_core::contracts::{Completion, Failure};
-use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
+use ff_core::rules::execution as rule;
 use ff_core::rules::input::{self, InputLimits};
-use ff_core::rules::{execution as rule, lease::Held};
 use ff_core::types::TimestampMs;
-use ff_sql::by_handle::{Answers, HasHandle, no_answer};
-use ff_sql::changes::{Changes, Loaded};
+use ff_sql::by_handle::{Answers, no_answer};
 
 use crate::columns;
+use crate::decide::decide;
 use crate::error::from_sqlx;
 use crate::retry::repeat;
-use crate::tx::{Key, Tx};
+use crate::tx::Tx;
 use crate::{LABEL, PostgresBackend, rows};
 
 const COMPLETE: &str = include_str!("../../sql/execution/complete.sql");
@@ -109,52 +108,15 @@ async fn explain_misses(
     misses: &[&Completion],
     now: TimestampMs,
 ) -> Answer<Vec<Answer<()>>> {
-    if misses.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut tx = Tx::begin(backend).await?;
-    let answers = decide(&mut tx, misses, now, |item, loaded, held| {
+    decide(backend, misses, Some(now), |item, loaded, held| {
         rule::complete(held, loaded.result.as_deref(), item.result.clone())
     })
-    .await?;
-    tx.commit().await?;
-    Ok(answers)
+    .await
 }
 
 async fn fail_round(
     backend: &PostgresBackend,
     items: &[&Failure],
 ) -> Answer<Vec<Answer<FailOutcome>>> {
-    let mut tx = Tx::begin(backend).await?;
-    let now = tx.now().await?;
-    let answers =
-        decide(&mut tx, items, now, |item, _, held| rule::fail(held, &item.reason, item.class));
-    let answers = answers.await?;
-    tx.commit().await?;
-    Ok(answers)
-}
-
-/// Load, ask the rule for each, store.
-async fn decide<I: HasHandle, T>(
-    tx: &mut Tx<'_>,
-    items: &[&I],
-    now: TimestampMs,
-    rule: impl Fn(&I, &Loaded, Held<'_>) -> Answer<Decision<T>>,
-) -> Answer<Vec<Answer<T>>> {
-    let keys: Vec<_> = items.iter().map(|item| Key::of_handle(item.handle())).collect();
-    let mut changes = Changes::default();
-    let mut answers = Vec::with_capacity(items.len());
-    for (item, loaded) in items.iter().zip(tx.load(&keys).await?) {
-        answers.push(loaded.and_then(|loaded| {
-            let held = Held {
-                execution: &loaded.execution,
-                attempt: loaded.attempt.as_ref(),
-                handle: item.handle(),
-                now,
-            };
-            Ok(changes.take(rule(item, &loaded, held)?))
-        }));
-    }
-    tx.store(changes).await?;
-    Ok(answers)
+    decide(backend, items, None, |item, _, held| rule::fail(held, &item.reason, item.class)).await
 }

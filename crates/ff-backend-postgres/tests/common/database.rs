@@ -57,6 +57,20 @@ impl Database {
         server().database(&self.name)
     }
 
+    /// Returns once every event that was committed before can be read: transactions in other databases
+    /// of the server hold them back too.
+    pub(crate) async fn settle(&self) {
+        let mut conn = self.options().connect().await.unwrap();
+        let unreadable = "SELECT 1 FROM (\
+                SELECT transaction_id FROM ff_lease_event \
+                UNION ALL SELECT transaction_id FROM ff_completion_event \
+                UNION ALL SELECT transaction_id FROM ff_operator_event\
+            ) AS event WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())";
+        while sqlx::query(unreadable).fetch_optional(&mut conn).await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The URL of this database on the server that tests are given.
     pub(crate) fn url(&self) -> String {
         url_of(&self.name)

@@ -26,7 +26,7 @@ pub(crate) struct PostgresStore {
     clock: Arc<ManualClock>,
     /// Past the backend, and past whatever stands before the server.
     pool: PgPool,
-    _database: Database,
+    database: Database,
 }
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl PostgresStore {
     pub(crate) async fn open(database: Database, url: String, clock: Arc<ManualClock>) -> Self {
         let backend = open(&url, &clock).await;
         let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(database.options());
-        Self { backend, url, clock, pool, _database: database }
+        Self { backend, url, clock, pool, database }
     }
 }
 
@@ -82,19 +82,7 @@ impl Store for PostgresStore {
     }
 
     async fn settle(&self) {
-        let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next";
-        let next: String = sqlx::query(next).fetch_one(&self.pool).await.unwrap().get("next");
-        let has_come =
-            "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8 AS has_come";
-        while !sqlx::query(has_come)
-            .bind(&next)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
-            .get::<bool, _>("has_come")
-        {
-            tokio::task::yield_now().await;
-        }
+        self.database.settle().await;
     }
 
     fn has_transactions(&self) -> bool {

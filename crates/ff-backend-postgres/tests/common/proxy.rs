@@ -15,6 +15,8 @@ use super::database::{Database, server};
 pub(crate) enum At {
     /// The run of a prepared statement.
     Run,
+    /// The run of the statement that stores what was decided without a lock.
+    Settle,
     /// The end of a transaction.
     Commit,
 }
@@ -151,12 +153,14 @@ fn take_cut(armed: &Mutex<Option<Cut>>, messages: Vec<Message>) -> Option<Cut> {
 struct Message {
     kind: u8,
     body: Vec<u8>,
+    settles: bool,
 }
 
 impl Message {
     fn is(&self, at: At) -> bool {
         match at {
             At::Run => self.kind == b'E',
+            At::Settle => self.kind == b'B' && self.settles,
             At::Commit => self.kind == b'Q' && self.body.starts_with(b"COMMIT"),
         }
     }
@@ -171,15 +175,23 @@ struct Messages {
     unread: Vec<u8>,
     /// The client's first message tells no kind.
     has_begun: bool,
+    /// The name by which the settling statement was prepared.
+    settling: Option<Vec<u8>>,
+}
+
+/// The text at the beginning, up to its NUL, and what follows.
+fn split_text(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
 }
 
 impl Messages {
     fn of_client() -> Self {
-        Self { unread: Vec::new(), has_begun: false }
+        Self { unread: Vec::new(), has_begun: false, settling: None }
     }
 
     fn of_server() -> Self {
-        Self { unread: Vec::new(), has_begun: true }
+        Self { unread: Vec::new(), has_begun: true, settling: None }
     }
 
     fn read(&mut self, bytes: &[u8]) -> Vec<Message> {
@@ -202,6 +214,18 @@ impl Messages {
         let whole = std::mem::replace(&mut self.unread, rest);
         let kind = if self.has_begun { whole[0] } else { 0 };
         self.has_begun = true;
-        Some(Message { kind, body: whole[kind_bytes + 4..].to_vec() })
+        let body = whole[kind_bytes + 4..].to_vec();
+        let settles = self.settles(kind, &body);
+        Some(Message { kind, body, settles })
+    }
+
+    /// Whether a `Bind` is of the statement that settles; a `Parse` tells its name.
+    fn settles(&mut self, kind: u8, body: &[u8]) -> bool {
+        let (first, rest) = split_text(body);
+        let (second, _) = split_text(rest);
+        if kind == b'P' && second.windows(10).any(|part| part == b"settled AS") {
+            self.settling = Some(first.to_vec());
+        }
+        kind == b'B' && self.settling.as_deref() == Some(second)
     }
 }
