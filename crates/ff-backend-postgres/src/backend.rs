@@ -20,7 +20,7 @@ use sqlx::postgres::PgPool;
 
 use crate::config::PostgresConfig;
 use crate::notify::Notifier;
-use crate::pool::{self, Connections, Losses, Place};
+use crate::pool::{Connections, Losses};
 use crate::{LABEL, admin, claim, event, execution, lease, migrate, timer};
 
 /// Durable executions in a PostgreSQL database that a fleet shares.
@@ -87,14 +87,7 @@ impl PostgresBackend {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_with(url: &str, config: PostgresConfig) -> Result<Arc<Self>, EngineError> {
-        let opened = pool::open(url, &config).await?;
-        migrate::run(&opened.pool).await.map_err(|failure| match failure {
-            migrate::Failure::Schema(error) => error,
-            migrate::Failure::Driver(error) => match Place::parse(url) {
-                Ok(place) => pool::cannot_open(error, &place),
-                Err(error) => error,
-            },
-        })?;
+        let (opened, _) = migrate::open(url, &config).await?;
         let transaction_pooler = config.transaction_pooler || opened.transaction_pooler;
         let config = PostgresConfig { transaction_pooler, ..config };
         let backend = Self::assemble(opened.pool, opened.losses, config);

@@ -19,6 +19,7 @@
 //!   between.
 //! - `retry.rs` is the one place that runs an operation again.
 //! - `pool.rs` opens connections and says why one cannot be opened.
+//! - `examine.rs` looks at a store for an operator.
 //! - `columns.rs` turns batches into the arrays that statements unnest.
 //! - `sql/<area>/<verb>.sql` are the statements.
 //!
@@ -32,6 +33,7 @@ mod config;
 mod decide;
 mod error;
 mod event;
+mod examine;
 mod execution;
 mod lease;
 mod migrate;
@@ -44,7 +46,10 @@ mod tx;
 
 pub use backend::PostgresBackend;
 pub use config::PostgresConfig;
-pub use migrate::apply_migrations;
+pub use examine::examine;
+#[doc(hidden)]
+pub use examine::{Limits, examine_for_test};
+pub use migrate::{apply_migrations, migrate};
 
 /// What this backend calls itself.
 pub(crate) const LABEL: &str = "postgres";

@@ -1,16 +1,23 @@
 //! Brings the schema up to this program's.
 
+use ff_core::contracts::Migrated;
 use ff_core::engine_error::{EngineError, OpenKind};
+use ff_sql::document::to_hex;
+use ff_sql::schema::{self, Objects};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row, SqlStr};
 
 use crate::LABEL;
+use crate::config::PostgresConfig;
 use crate::error;
-use crate::pool::{self, Place};
+use crate::pool::{self, Opened, Place};
 
 /// The files of `migrations/`.
 const MIGRATIONS: [(i64, &str, &str); 1] =
     [(1, "schema", include_str!("../migrations/0001_schema.sql"))];
+
+/// The version of the schema after all of them.
+pub(crate) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// The database is the user's, and the user's own migrations may have the driver's usual table.
 const TABLE: &str = "ff_migration_annotation";
@@ -42,16 +49,48 @@ pub(crate) enum Failure {
 /// # }
 /// ```
 pub async fn apply_migrations(pool: &PgPool) -> Result<(), EngineError> {
-    run(pool).await.map_err(|failure| match failure {
-        Failure::Driver(error) => {
+    match run(pool).await {
+        Ok(_) => Ok(()),
+        Err(Failure::Driver(error)) => {
             let place = Place { options: (*pool.connect_options()).clone() };
-            pool::cannot_open(error, &place)
+            Err(pool::cannot_open(error, &place))
         }
-        Failure::Schema(error) => error,
-    })
+        Err(Failure::Schema(error)) => Err(error),
+    }
 }
 
-pub(crate) async fn run(pool: &PgPool) -> Result<(), Failure> {
+/// Applies the migrations that the database lacks, and tells what there was to do.
+///
+/// # Errors
+/// As [`PostgresBackend::connect`](crate::PostgresBackend::connect).
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let migrated = ff_backend_postgres::migrate("postgres://ff@db.example/jobs").await?;
+/// println!("from {:?} to {}", migrated.before, migrated.after);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn migrate(url: &str) -> Result<Migrated, EngineError> {
+    let (opened, migrated) = open(url, &PostgresConfig::default()).await?;
+    opened.pool.close().await;
+    Ok(migrated)
+}
+
+/// Connects and migrates.
+pub(crate) async fn open(
+    url: &str,
+    config: &PostgresConfig,
+) -> Result<(Opened, Migrated), EngineError> {
+    let opened = pool::open(url, config).await?;
+    match run(&opened.pool).await {
+        Ok(migrated) => Ok((opened, migrated)),
+        Err(Failure::Schema(error)) => Err(error),
+        Err(Failure::Driver(error)) => Err(pool::cannot_open(error, &Place::parse(url)?)),
+    }
+}
+
+async fn run(pool: &PgPool) -> Result<Migrated, Failure> {
     // A connection that does not go back: the statements that the driver's migrator has prepared on it are
     // deallocated below.
     let mut conn = pool.acquire().await.map_err(Failure::Driver)?.detach();
@@ -60,15 +99,15 @@ pub(crate) async fn run(pool: &PgPool) -> Result<(), Failure> {
     done
 }
 
-async fn run_on(conn: &mut PgConnection) -> Result<(), Failure> {
-    let applied = applied(conn).await.map_err(Failure::Driver)?;
-    if is_complete(&applied) {
-        return Ok(());
+async fn run_on(conn: &mut PgConnection) -> Result<Migrated, Failure> {
+    let before = applied(conn).await.map_err(Failure::Driver)?;
+    if is_complete(&before) {
+        return Ok(migrated(&before));
     }
     // Told before the migrator asks for the right to create its table.
     let ours = migrations();
     if let Some((newer, _)) =
-        applied.iter().find(|(version, _)| ours.iter().all(|ours| ours.version != *version))
+        before.iter().find(|(version, _)| ours.iter().all(|ours| ours.version != *version))
     {
         return Err(from_migrate(MigrateError::VersionMissing(*newer)));
     }
@@ -79,9 +118,17 @@ async fn run_on(conn: &mut PgConnection) -> Result<(), Failure> {
          SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
     );
     let mut tx = conn.begin_with(AssertSqlSafe(begin)).await.map_err(Failure::Driver)?;
+    // Another process may have migrated meanwhile.
+    let before = applied(&mut tx).await.map_err(Failure::Driver)?;
     migrator().run_direct(None, &mut *tx, false).await.map_err(from_migrate)?;
     sqlx::raw_sql("DEALLOCATE ALL").execute(&mut *tx).await.map_err(Failure::Driver)?;
-    tx.commit().await.map_err(Failure::Driver)
+    tx.commit().await.map_err(Failure::Driver)?;
+    Ok(migrated(&before))
+}
+
+/// What a migration did that found these.
+fn migrated(before: &[schema::Migration]) -> Migrated {
+    Migrated::new(schema::version(before), VERSION)
 }
 
 fn migrator() -> Migrator {
@@ -100,11 +147,10 @@ fn migrations() -> Vec<Migration> {
     migrations.to_vec()
 }
 
-/// A migration that the database has: its version and its checksum in hexadecimal.
-pub(crate) type Applied = (i64, String);
-
 /// The migrations that the database has.
-pub(crate) async fn applied(conn: &mut PgConnection) -> Result<Vec<Applied>, sqlx::Error> {
+pub(crate) async fn applied(
+    conn: &mut PgConnection,
+) -> Result<Vec<schema::Migration>, sqlx::Error> {
     let exists = sqlx::raw_sql("SELECT to_regclass('ff_migration_annotation')::text AS found");
     let exists: Option<String> = exists.fetch_one(&mut *conn).await?.try_get("found")?;
     if exists.is_none() {
@@ -123,10 +169,19 @@ pub(crate) async fn applied(conn: &mut PgConnection) -> Result<Vec<Applied>, sql
     applied.collect()
 }
 
-fn is_complete(applied: &[Applied]) -> bool {
-    let ours = migrations();
-    let ours = ours.iter().map(|ours| (ours.version, ff_sql::document::to_hex(&ours.checksum)));
-    ours.eq(applied.iter().cloned())
+fn is_complete(applied: &[schema::Migration]) -> bool {
+    applied == ours()
+}
+
+/// The migrations that this program has.
+pub(crate) fn ours() -> Vec<schema::Migration> {
+    let ours = migrations().into_iter();
+    ours.map(|ours| (ours.version, to_hex(&ours.checksum))).collect()
+}
+
+/// What they make.
+pub(crate) fn objects() -> Objects {
+    Objects::of(MIGRATIONS.map(|(_, _, sql)| sql))
 }
 
 fn from_migrate(error: MigrateError) -> Failure {

@@ -18,7 +18,7 @@ const IDLE_UNTRIED: Duration = Duration::from_secs(1);
 /// More than the statement files that there are.
 const STATEMENT_CACHE: usize = 128;
 /// The oldest version that is supported, as `server_version_num`.
-const OLDEST_VERSION: i32 = 140_000;
+pub(crate) const OLDEST_VERSION: i32 = 140_000;
 
 /// When a connection was last lost. Those that have lain idle since before may be gone as well.
 #[derive(Clone, Debug, Default)]
@@ -85,16 +85,11 @@ impl Connections {
 /// Opens the first connection, looks at the server, and makes the pool.
 pub(crate) async fn open(url: &str, config: &PostgresConfig) -> Result<Opened, EngineError> {
     let place = Place::parse(url)?;
-    let plain = place.options.clone().statement_cache_capacity(STATEMENT_CACHE);
-    let with_settings = plain.clone().options(session_settings(config));
-    let opened = timeout(config.connect_timeout, first_connection(&plain, &with_settings, config));
-    let Ok(opened) = opened.await else {
-        let detail = format!("{place} does not answer within {:?}", config.connect_timeout);
-        return Err(EngineError::Open { kind: OpenKind::Unreachable, detail });
-    };
-    let first = opened.map_err(|error| cannot_open(error, &place))?;
-    first.check(&place)?;
-    let options = if first.keeps_session { with_settings } else { plain };
+    let first = first_connection(&place, config).await?;
+    let checked = first.check(&place);
+    let _ = timeout(config.connect_timeout, first.conn.close()).await;
+    checked?;
+    let options = place.options(config, first.keeps_session);
     let losses = Losses::default();
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections)
@@ -133,11 +128,29 @@ fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
     settings
 }
 
-struct First {
-    version: i32,
+/// The first connection to a server, and what it found.
+pub(crate) struct First {
+    pub(crate) conn: PgConnection,
+    /// As `server_version_num`.
+    pub(crate) version: i32,
     encoding: String,
     takes_writes: bool,
-    keeps_session: bool,
+    /// Whether no transaction pooler stands between.
+    pub(crate) keeps_session: bool,
+}
+
+/// Connects once, within the time that the first connection may take.
+pub(crate) async fn first_connection(
+    place: &Place,
+    config: &PostgresConfig,
+) -> Result<First, EngineError> {
+    match timeout(config.connect_timeout, connect(place, config)).await {
+        Ok(first) => first.map_err(|error| cannot_open(error, place)),
+        Err(_) => {
+            let detail = format!("{place} does not answer within {:?}", config.connect_timeout);
+            Err(EngineError::Open { kind: OpenKind::Unreachable, detail })
+        }
+    }
 }
 
 impl First {
@@ -162,15 +175,11 @@ impl First {
 }
 
 /// A pooler that keeps no session refuses the settings, or takes no notice of them.
-async fn first_connection(
-    plain: &PgConnectOptions,
-    with_settings: &PgConnectOptions,
-    config: &PostgresConfig,
-) -> Result<First, sqlx::Error> {
-    match with_settings.connect().await {
+async fn connect(place: &Place, config: &PostgresConfig) -> Result<First, sqlx::Error> {
+    match place.options(config, true).connect().await {
         Ok(conn) => look(conn, config).await,
         Err(error) if error::sqlstate(&error).as_deref() == Some(code::PROTOCOL_VIOLATION) => {
-            let first = look(plain.connect().await?, config).await?;
+            let first = look(place.options(config, false).connect().await?, config).await?;
             Ok(First { keeps_session: false, ..first })
         }
         Err(error) => Err(error),
@@ -188,14 +197,11 @@ async fn look(mut conn: PgConnection, config: &PostgresConfig) -> Result<First, 
     .await?;
     let lock_timeout = setting(config.lock_timeout).to_string();
     let version: String = row.try_get(0)?;
-    let first = First {
-        version: version.parse().unwrap_or(0),
-        keeps_session: row.try_get::<String, _>(1)? == lock_timeout,
-        encoding: row.try_get(2)?,
-        takes_writes: row.try_get::<String, _>(3)? == "off",
-    };
-    let _ = conn.close().await;
-    Ok(first)
+    let keeps_session = row.try_get::<String, _>(1)? == lock_timeout;
+    let encoding = row.try_get(2)?;
+    let takes_writes = row.try_get::<String, _>(3)? == "off";
+    let version = version.parse().unwrap_or(0);
+    Ok(First { conn, version, encoding, takes_writes, keeps_session })
 }
 
 /// Where a database is, without its password.
@@ -220,7 +226,13 @@ impl Place {
         let options = PgConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
         let name = options.get_application_name().is_none();
         let options = if name { options.application_name("flowfabric") } else { options };
-        Ok(Self { options })
+        Ok(Self { options: options.statement_cache_capacity(STATEMENT_CACHE) })
+    }
+
+    /// How to connect to a server that keeps sessions, or to a pooler that does not.
+    fn options(&self, config: &PostgresConfig, keeps_session: bool) -> PgConnectOptions {
+        let options = self.options.clone();
+        if keeps_session { options.options(session_settings(config)) } else { options }
     }
 }
 

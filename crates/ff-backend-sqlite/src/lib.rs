@@ -17,6 +17,7 @@
 //!   transaction, a savepoint each, and answers after the commit.
 //! - `tx.rs` is what an operation does inside that transaction: load, ask a rule, apply.
 //! - `pool.rs` opens the file and the pool of read-only connections.
+//! - `examine.rs` looks at a store for an operator.
 //! - `sql/<area>/<verb>.sql` are the statements.
 //!
 //! SQLite has no data-modifying common table expressions, so a statement file may hold consecutive
@@ -28,6 +29,7 @@ mod claim;
 mod config;
 mod error;
 mod event;
+mod examine;
 mod execution;
 mod lease;
 mod location;
@@ -40,6 +42,8 @@ mod writer;
 
 pub use backend::SqliteBackend;
 pub use config::SqliteConfig;
+pub use examine::examine;
+pub use migrate::migrate;
 
 /// What this backend calls itself.
 pub(crate) const LABEL: &str = "sqlite";

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use ff_core::contracts::Migrated;
 use ff_core::engine_error::{ContentionKind, EngineError, OpenKind};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -29,6 +30,7 @@ pub(crate) struct Connections {
     pub(crate) readers: SqlitePool,
     /// For a pool that other programs' rows are written through, in tests.
     pub(crate) options: SqliteConnectOptions,
+    pub(crate) migrated: Migrated,
 }
 
 /// Opens or creates the database and migrates it.
@@ -45,7 +47,7 @@ pub(crate) async fn open(
         .busy_timeout(config.busy_timeout)
         .statement_cache_capacity(STATEMENT_CACHE);
     let mut writer = open_writer(location, &options, config.busy_timeout).await?;
-    migrate::run(&mut writer).await.map_err(|failure| match failure {
+    let migrated = migrate::run(&mut writer).await.map_err(|failure| match failure {
         migrate::Failure::Driver(error) => cannot_open(error, location),
         migrate::Failure::Schema(error) => error,
     })?;
@@ -54,10 +56,13 @@ pub(crate) async fn open(
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(reader_options(location, &options));
-    Ok(Connections { writer, readers, options })
+    Ok(Connections { writer, readers, options, migrated })
 }
 
-fn reader_options(location: &Location, options: &SqliteConnectOptions) -> SqliteConnectOptions {
+pub(crate) fn reader_options(
+    location: &Location,
+    options: &SqliteConnectOptions,
+) -> SqliteConnectOptions {
     match location.file {
         Some(_) => options.clone().create_if_missing(false).read_only(true),
         None => options.clone().pragma("query_only", "ON"),
@@ -121,7 +126,7 @@ fn check_directory(file: &Path) -> Result<(), EngineError> {
     })
 }
 
-fn cannot_open(error: sqlx::Error, location: &Location) -> EngineError {
+pub(crate) fn cannot_open(error: sqlx::Error, location: &Location) -> EngineError {
     let name = location.file.as_deref().unwrap_or(Path::new(":memory:")).display();
     let (kind, detail) = match error::primary_code(&error) {
         Some(code::NOTADB | code::CORRUPT) => (

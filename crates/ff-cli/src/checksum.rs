@@ -5,6 +5,7 @@
 
 mod file;
 mod hash;
+mod patience;
 mod plan;
 mod progress;
 mod sums;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::output::{Failure, Output, one_line};
 use crate::store;
 use file::Digest;
+use patience::Patience;
 use plan::Planned;
 use progress::Progress;
 
@@ -80,11 +82,13 @@ pub(crate) async fn run(
         .build()?;
     let stop = CancellationToken::new();
     let mut working = tokio::spawn(worker.run_until(stop.clone().cancelled_owned()));
+    let patience = Patience::new(output);
     let work = async {
         let excluded = walk::Excluded::new(target.path(), store::file(db).as_deref());
         let found = walk::files(&root, &excluded).await?;
-        let planned = plan::submit(&client, &root, found.files).await?;
-        let finished = wait_for_all(&client, planned, output.is_json()).await?;
+        let store = plan::Store { client: &client, patience: &patience };
+        let planned = plan::submit(store, &root, found.files).await?;
+        let finished = wait_for_all(store, planned, output.is_json()).await?;
         Ok::<_, Failure>((found.unreadable, finished))
     };
     let done = tokio::select! {
@@ -141,7 +145,7 @@ async fn interrupted() {
 /// process's worker. Executions finish about in the order that they were submitted in, so only the
 /// oldest are asked for.
 async fn wait_for_all(
-    client: &Client,
+    store: plan::Store<'_>,
     planned: Vec<Planned>,
     quiet: bool,
 ) -> Result<Vec<Finished>, Failure> {
@@ -151,7 +155,7 @@ async fn wait_for_all(
     while !pending.is_empty() {
         let asked: Vec<Planned> = pending.drain(..pending.len().min(ASK_AT_ONCE)).collect();
         let ids: Vec<_> = asked.iter().map(|file| file.execution_id.clone()).collect();
-        let outcomes = client.backend().read_outcomes(&ids).await?;
+        let outcomes = store.read_outcomes(&ids).await?;
         let mut unfinished = Vec::new();
         for (file, outcome) in asked.into_iter().zip(outcomes) {
             match outcome {

@@ -1,7 +1,9 @@
 //! The `ff` command: checksums as durable work, and a look into a store.
 
 mod checksum;
+mod doctor;
 mod list;
+mod migrate;
 mod output;
 mod show;
 mod stats;
@@ -18,7 +20,9 @@ use output::{Failure, Output};
 #[derive(Parser)]
 #[command(name = "ff", version, about)]
 struct Arguments {
-    /// The store: a `sqlite:` URL or a path.
+    /// The store: a path or a `sqlite:` URL, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    ///
+    /// What a `postgres:` URL leaves out is taken from PGHOST, PGUSER, PGPASSWORD and so on.
     #[arg(long, global = true, value_name = "URL", default_value = "sqlite:flowfabric.db")]
     db: String,
     /// Print JSON, one document a line, for machines.
@@ -34,6 +38,8 @@ enum Command {
     List(list::Arguments),
     Show(show::Arguments),
     Stats(stats::Arguments),
+    Migrate(migrate::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +72,8 @@ async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure>
         Command::List(command) => list::run(db, command, output).await,
         Command::Show(command) => show::run(db, command, output).await,
         Command::Stats(command) => stats::run(db, command, output).await,
+        Command::Migrate(command) => migrate::run(db, command, output).await,
+        Command::Doctor(command) => doctor::run(db, command, output).await,
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let backend = store::open_existing(db).await?;
     let id = &arguments.id;
     let Some(execution) = backend.describe_execution(id).await? else {
-        return Err(Failure::Message(format!("there is no execution {id} in {db}")));
+        return Err(Failure::Message(format!("there is no execution {id} in the store")));
     };
     let attempts = backend.list_attempts(id).await?;
     let events = backend.list_execution_events(id).await?;

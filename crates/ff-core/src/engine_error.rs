@@ -146,7 +146,7 @@ pub enum OpenKind {
     MissingDirectory,
     /// The database file cannot be opened or created, or the server refuses the user.
     AccessDenied,
-    /// The server has no database of that name.
+    /// The server has no database of that name, or there is no such file to look at.
     MissingDatabase,
     /// No server answers.
     Unreachable,

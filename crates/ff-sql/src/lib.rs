@@ -8,6 +8,7 @@
 //! - [`changes`]: what an operation has loaded and what it shall store;
 //! - [`document`]: decisions and calls as JSON documents, one a row, that a statement unpacks;
 //! - [`scan`]: what one call of a maintenance task has done;
+//! - [`schema`]: the migrations that a database has, and whether what they make is there;
 //! - [`wake_ups`]: the claims of this process that wait for work.
 
 pub mod by_handle;
@@ -17,4 +18,5 @@ pub mod event_row;
 pub mod rounds;
 pub mod row;
 pub mod scan;
+pub mod schema;
 pub mod wake_ups;

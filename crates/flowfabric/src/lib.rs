@@ -45,12 +45,12 @@
 //! # Features
 //!
 //! - `sqlite` (default): executions in a SQLite file inside the process.
-//! - `postgres`: reserved; the backend is not there yet.
+//! - `postgres`: executions in a PostgreSQL database that a fleet of processes shares.
 //!
 //! [`core`] holds the contract: every operation beyond what [`Client`] and [`Worker`] need is a method of
 //! [`core::engine_backend::EngineBackend`].
 
-use std::sync::Arc;
+mod open;
 
 pub use ff_core as core;
 pub use ff_runtime::{
@@ -58,59 +58,9 @@ pub use ff_runtime::{
     WorkerBuilder, WorkerError,
 };
 
+#[cfg(feature = "postgres")]
+pub use ff_backend_postgres as postgres;
 #[cfg(feature = "sqlite")]
 pub use ff_backend_sqlite as sqlite;
 
-use ff_core::engine_backend::EngineBackend;
-use ff_core::engine_error::{EngineError, OpenKind};
-
-/// Opens the store that the URL names, and migrates it.
-///
-/// | URL | backend | feature |
-/// | --- | --- | --- |
-/// | `sqlite:jobs.db`, `file:...`, `:memory:`, or a plain path | SQLite | `sqlite` |
-/// | `postgres://...` | PostgreSQL | `postgres` |
-///
-/// # Errors
-/// `Open` with [`OpenKind::UnknownScheme`] or [`OpenKind::BackendNotCompiledIn`], naming the schemes that
-/// there are or the feature to add; otherwise as the backend's own constructor.
-pub async fn connect(url: &str) -> Result<Arc<dyn EngineBackend>, EngineError> {
-    match scheme(url) {
-        None | Some("sqlite" | "file") => connect_sqlite(url).await,
-        Some("postgres" | "postgresql") => Err(no_postgres()),
-        Some(other) => Err(EngineError::Open {
-            kind: OpenKind::UnknownScheme,
-            detail: format!("no backend has the scheme {other:?}; there are sqlite: and postgres:"),
-        }),
-    }
-}
-
-/// What stands before the colon; a single letter is a drive and not a scheme.
-fn scheme(url: &str) -> Option<&str> {
-    let (scheme, _) = url.split_once(':')?;
-    let is_scheme =
-        scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    is_scheme.then_some(scheme)
-}
-
-#[cfg(feature = "sqlite")]
-async fn connect_sqlite(url: &str) -> Result<Arc<dyn EngineBackend>, EngineError> {
-    Ok(sqlite::SqliteBackend::new(url).await?)
-}
-
-#[cfg(not(feature = "sqlite"))]
-async fn connect_sqlite(_url: &str) -> Result<Arc<dyn EngineBackend>, EngineError> {
-    Err(EngineError::Open {
-        kind: OpenKind::BackendNotCompiledIn,
-        detail: "the SQLite backend is not compiled in; add the feature `sqlite`".to_owned(),
-    })
-}
-
-fn no_postgres() -> EngineError {
-    let detail = if cfg!(feature = "postgres") {
-        "this version has no PostgreSQL backend yet; use a sqlite: URL"
-    } else {
-        "the PostgreSQL backend is not compiled in; add the feature `postgres`"
-    };
-    EngineError::Open { kind: OpenKind::BackendNotCompiledIn, detail: detail.to_owned() }
-}
+pub use open::{connect, examine, migrate};

@@ -6,6 +6,7 @@ use crate::source::{SourceFile, has_word};
 /// Library files and folders that may wait, with the reason. Tests within them still may not.
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/ff-runtime/src/", "polling and backing off are the trade of its loops"),
+    ("crates/ff-cli/src/checksum/patience.rs", "it waits for a store that is away"),
     ("crates/ff-cli/src/checksum.rs", "it looks again and again whether its work is done"),
     ("crates/ff-backend-postgres/src/claim.rs", "a claim may wait for work to appear"),
     ("crates/ff-backend-postgres/src/notify.rs", "it gathers lanes, and listens again"),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flowfabric::core::contracts::CreateExecutionResult;
+use flowfabric::core::contracts::{CreateExecutionResult, ExecutionOutcome};
 use flowfabric::core::policy::RetryPolicy;
 use flowfabric::core::state::PublicState;
 use flowfabric::core::types::ExecutionId;
@@ -11,11 +11,35 @@ use sha2::{Digest as _, Sha256};
 
 use super::file::{FileVersion, StoredPath};
 use super::hash::KIND;
+use super::patience::Patience;
 use super::walk::{Found, Root};
 use crate::output::Failure;
 
 /// Executions in one transaction: enough for its commit to cost little, few enough to be quick.
 const BATCH: usize = 1_000;
+
+/// The store, which may be away for a while.
+#[derive(Clone, Copy)]
+pub(super) struct Store<'a> {
+    pub(super) client: &'a Client,
+    pub(super) patience: &'a Patience<'a>,
+}
+
+impl Store<'_> {
+    async fn submit(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<CreateExecutionResult>, Failure> {
+        self.patience.ask(|| self.client.submit_batch(submissions.clone())).await
+    }
+
+    pub(super) async fn read_outcomes(
+        &self,
+        ids: &[ExecutionId],
+    ) -> Result<Vec<Option<ExecutionOutcome>>, Failure> {
+        self.patience.ask(|| self.client.backend().read_outcomes(ids)).await
+    }
+}
 
 /// A file and the execution that hashes it.
 pub(super) struct Planned {
@@ -32,7 +56,7 @@ struct Draft {
 
 /// Submits the files and answers in their order.
 pub(super) async fn submit(
-    client: &Client,
+    store: Store<'_>,
     root: &Root,
     files: Vec<Found>,
 ) -> Result<Vec<Planned>, Failure> {
@@ -46,7 +70,7 @@ pub(super) async fn submit(
         let mut answers: Vec<Option<Planned>> = batch.iter().map(|_| None).collect();
         let mut drafts: Vec<(usize, Draft)> = batch.into_iter().enumerate().collect();
         while !drafts.is_empty() {
-            drafts = submit_drafts(client, root, drafts, &mut answers).await?;
+            drafts = submit_drafts(store, root, drafts, &mut answers).await?;
         }
         planned.extend(answers.into_iter().flatten());
     }
@@ -54,15 +78,15 @@ pub(super) async fn submit(
 
 /// Submits drafts and returns those that must be submitted once more.
 async fn submit_drafts(
-    client: &Client,
+    store: Store<'_>,
     root: &Root,
     drafts: Vec<(usize, Draft)>,
     answers: &mut [Option<Planned>],
 ) -> Result<Vec<(usize, Draft)>, Failure> {
     let submissions: Result<Vec<_>, _> =
         drafts.iter().map(|(_, draft)| draft.submission(root)).collect();
-    let results = client.submit_batch(submissions?).await?;
-    let failed_before = failed_before(client, &results).await?;
+    let results = store.submit(submissions?).await?;
+    let failed_before = failed_before(store, &results).await?;
     let mut again = Vec::new();
     for (((place, draft), result), has_failed) in drafts.into_iter().zip(results).zip(failed_before)
     {
@@ -78,7 +102,7 @@ async fn submit_drafts(
 
 /// Which results are executions of an earlier run that did not complete.
 async fn failed_before(
-    client: &Client,
+    store: Store<'_>,
     results: &[CreateExecutionResult],
 ) -> Result<Vec<bool>, Failure> {
     let duplicates: Vec<ExecutionId> = results
@@ -86,7 +110,7 @@ async fn failed_before(
         .filter(|result| matches!(result, CreateExecutionResult::Duplicate { .. }))
         .map(|result| result.execution_id().clone())
         .collect();
-    let outcomes = client.backend().read_outcomes(&duplicates).await?;
+    let outcomes = store.read_outcomes(&duplicates).await?;
     let mut outcomes = outcomes.into_iter();
     let failed = results.iter().map(|result| match result {
         CreateExecutionResult::Created { .. } => false,

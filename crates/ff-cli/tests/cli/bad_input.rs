@@ -66,19 +66,30 @@ fn a_store_in_a_missing_directory_is_told() {
 }
 
 #[test]
-fn an_unknown_scheme_and_a_missing_feature_are_told() {
+fn an_unknown_scheme_is_told() {
     let bench = Workbench::with_files(1);
-    let error = refused(&bench, &["stats", "--db", "mysql://localhost/x"]);
-    assert!(error.contains("there are sqlite: and postgres:"), "{error}");
-    let error = refused(&bench, &["stats", "--db", "postgres://localhost/x"]);
-    assert!(error.contains("PostgreSQL"), "{error}");
+    for command in ["stats", "migrate", "doctor"] {
+        let error = refused(&bench, &[command, "--db", "mysql://ff:secret@localhost/x"]);
+        assert!(error.contains("there are sqlite: and postgres:"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_missing_feature_is_told() {
+    let bench = Workbench::with_files(1);
+    for command in ["stats", "migrate", "doctor"] {
+        let error = refused(&bench, &[command, "--db", "postgres://localhost/x"]);
+        assert!(error.contains("add the feature `postgres`"), "{error}");
+    }
 }
 
 #[test]
 fn looking_into_no_store_makes_none() {
     let bench = Workbench::new();
-    for command in [&["stats"][..], &["list"]] {
-        let error = refused(&bench, command);
+    for command in ["stats", "list", "doctor"] {
+        let error = refused(&bench, &[command]);
         assert!(error.contains("there is no store flowfabric.db"), "{error}");
     }
     assert_eq!(files(&bench), 0);

@@ -11,16 +11,16 @@ const FILES: usize = 4_000;
 const COMPLETED: &str = "completed";
 
 /// A file that takes longer to read than any test runs, so that a run is never over too soon.
-struct Endless(PathBuf);
+pub(crate) struct Endless(PathBuf);
 
 impl Endless {
-    fn new(bench: &Workbench) -> Self {
+    pub(crate) fn new(bench: &Workbench) -> Self {
         let path = bench.write(Path::new("tree/0/endless"), b"");
         File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
         Self(path)
     }
 
-    fn remove(self) {
+    pub(crate) fn remove(self) {
         std::fs::remove_file(self.0).unwrap();
     }
 }

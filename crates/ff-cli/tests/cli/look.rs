@@ -1,6 +1,9 @@
-//! `ff list`, `ff show` and `ff stats`.
+//! `ff list`, `ff show`, `ff stats`, `ff migrate` and `ff doctor`.
 
+use std::path::Path;
 use std::process::Stdio;
+
+use serde_json::json;
 
 use crate::workbench::{Workbench, text};
 
@@ -62,6 +65,30 @@ fn counts_are_by_lane_and_state() {
     assert_eq!(bench.count("completed"), 5);
     let human = text(&bench.ff(&["stats"]).stdout);
     assert!(human.lines().nth(1).unwrap().ends_with("completed  5"), "{human}");
+}
+
+#[test]
+fn a_migration_tells_what_it_did_and_the_doctor_finds_nothing_wrong_then() {
+    let bench = Workbench::new();
+    assert_eq!(bench.json(&["migrate"]), json!({ "before": null, "after": 1 }));
+    assert_eq!(text(&bench.ff(&["migrate"]).stdout), "already up to date at version 1\n");
+    let examination = bench.json(&["doctor"]);
+    assert_eq!((&examination["schema_version"], &examination["findings"]), (&json!(1), &json!([])));
+    let human = text(&bench.ff(&["doctor"]).stdout);
+    let (server, rest) = human.split_once(", ").unwrap();
+    assert!(server.starts_with("SQLite 3."), "{server}");
+    assert_eq!(rest, "schema version 1\nnothing is wrong\n");
+}
+
+#[test]
+fn the_doctor_fails_when_something_is_wrong() {
+    let bench = Workbench::new();
+    bench.write(Path::new("notes.txt"), "not a database ".repeat(100).as_bytes());
+    let output = bench.ff(&["doctor", "--db", "notes.txt"]);
+    assert_eq!(output.status.code(), Some(1));
+    let human = text(&output.stdout);
+    assert!(human.contains("problem: the file is not a SQLite database"), "{human}");
+    assert!(!human.contains("nothing is wrong"), "{human}");
 }
 
 #[test]

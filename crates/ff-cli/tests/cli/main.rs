@@ -10,3 +10,5 @@ mod workbench;
 mod kill;
 #[cfg(unix)]
 mod permission;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;

@@ -24,8 +24,12 @@ fn copy_for_everybody(bench: &Workbench) -> PathBuf {
 }
 
 fn checksum_without_privilege(bench: &Workbench, ff: &Path) -> Output {
+    without_privilege(bench, ff, &["checksum", "tree"])
+}
+
+fn without_privilege(bench: &Workbench, ff: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(ff);
-    command.args(["checksum", "tree"]).current_dir(bench.path());
+    command.args(arguments).current_dir(bench.path());
     if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -80,5 +84,9 @@ fn a_store_that_cannot_be_written_is_told() {
         let error = text(&output.stderr);
         assert!(error.contains("flowfabric.db cannot be"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
+        let output = without_privilege(&bench, &ff, &["doctor"]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert!(said.contains("problem: flowfabric.db cannot be written"), "{said}");
     }
 }

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use flowfabric::core::contracts::{EventStream, ExecutionFilter};
 use flowfabric::core::engine_backend::EngineBackend;
 use flowfabric::core::execution::Execution;
 use flowfabric::core::state::{AttemptOutcome, PublicState};
-use flowfabric::sqlite::SqliteBackend;
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 pub(crate) struct Workbench {
     directory: TempDir,
+    /// The store's URL; `None` for the file that the command takes by itself.
+    db: Option<String>,
 }
 
 /// What is kept of the files' executions.
@@ -28,7 +30,13 @@ pub(crate) struct Kept {
 
 impl Workbench {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self { directory: tempfile::tempdir().unwrap(), db: None }
+    }
+
+    /// With a store at this URL.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) fn at(self, url: impl Into<String>) -> Self {
+        Self { db: Some(url.into()), ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -56,6 +64,7 @@ impl Workbench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ff"));
         command.args(arguments).current_dir(self.path()).env_remove("RUST_LOG");
+        command.args(self.db.iter().flat_map(|url| ["--db", url]));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -102,20 +111,26 @@ impl Workbench {
         assert!(!self.sums().is_empty());
     }
 
+    /// The store, past the command.
+    pub(crate) async fn backend(&self) -> Arc<dyn EngineBackend> {
+        let file = self.path().join("flowfabric.db");
+        let url = self.db.as_deref().unwrap_or(file.to_str().unwrap());
+        flowfabric::connect(url).await.unwrap()
+    }
+
     /// Looks into the store, and asserts what holds after any crash: the file is whole, and an
     /// execution that completed has one success, as its last attempt, and one completion event.
     pub(crate) async fn kept(&self) -> Kept {
-        let path = self.path().join("flowfabric.db");
-        let backend = SqliteBackend::new(path.to_str().unwrap()).await.unwrap();
-        let check = sqlx::query("PRAGMA integrity_check");
-        let check = check.fetch_one(backend.pool_for_test()).await.unwrap();
-        assert_eq!(check.get::<String, _>(0), "ok");
+        if self.db.is_none() {
+            assert_file_is_whole(&self.path().join("flowfabric.db")).await;
+        }
+        let backend = self.backend().await;
         let mut kept = Kept { states: BTreeMap::new(), attempts: 0 };
         let (filter, mut after) = (ExecutionFilter::default(), None);
         loop {
             let page = backend.list_executions(&filter, after, 1_000).await.unwrap();
             for execution in &page.executions {
-                kept.attempts += assert_sound(&backend, execution).await;
+                kept.attempts += assert_sound(&*backend, execution).await;
                 *kept.states.entry(execution.public_state.to_string()).or_default() += 1;
             }
             after = page.cursor;
@@ -126,7 +141,14 @@ impl Workbench {
     }
 }
 
-async fn assert_sound(backend: &SqliteBackend, execution: &Execution) -> usize {
+async fn assert_file_is_whole(file: &Path) {
+    let mut conn = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
+    let check = sqlx::query("PRAGMA integrity_check").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(check.get::<String, _>(0), "ok");
+    conn.close().await.unwrap();
+}
+
+async fn assert_sound(backend: &dyn EngineBackend, execution: &Execution) -> usize {
     let id = &execution.execution_id;
     let attempts = backend.list_attempts(id).await.unwrap();
     let events = backend.list_execution_events(id).await.unwrap();

@@ -1,0 +1,2 @@
+-- What reads and writes the file.
+SELECT sqlite_version() AS version;
