@@ -13,7 +13,7 @@ use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult, EventStream
 use ff_core::engine_backend::EngineBackend;
 use ff_core::types::{TimestampMs, WorkerId, WorkerInstanceId};
 use sqlx::postgres::{PgListener, PgPool};
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 /// A claim that waits for longer than anything here takes.
 fn patient() -> ClaimPolicy {
@@ -136,22 +136,15 @@ async fn new_work_is_announced_to_other_processes() {
     assert_eq!(listener.recv().await.unwrap().payload(), lane().as_str());
 }
 
-/// The server process that listens for the backend.
-async fn listener(session: &mut PgConnection) -> i32 {
-    let find = "SELECT pid FROM pg_stat_activity \
-                WHERE datname = current_database() AND query LIKE 'LISTEN %ff_wake%'";
-    loop {
-        if let Some(row) = sqlx::query(find).fetch_optional(&mut *session).await.unwrap() {
-            return row.get("pid");
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_listener_that_is_ended_listens_again() {
     let opened = open().await;
+    let listener = "FROM pg_stat_activity \
+                    WHERE datname = current_database() AND query LIKE 'LISTEN %ff_wake%'";
+    opened.until(&format!("SELECT 1 {listener}")).await;
     let mut session = opened.session().await;
-    let ended = listener(&mut session).await;
+    let find = sqlx::query(AssertSqlSafe(format!("SELECT pid {listener}")));
+    let ended: i32 = find.fetch_one(&mut session).await.unwrap().get("pid");
     execute(&mut session, &format!("SELECT pg_terminate_backend({ended})")).await;
-    while listener(&mut session).await == ended {}
+    opened.until(&format!("SELECT 1 {listener} AND pid <> {ended}")).await;
 }

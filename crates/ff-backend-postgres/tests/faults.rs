@@ -41,17 +41,14 @@ fn assert_contention<T: Debug>(answer: Result<T, EngineError>, expected: Content
     }
 }
 
-/// A pool of one connection.
-fn narrow() -> PostgresConfig {
-    let acquire_timeout = Duration::from_millis(50);
-    PostgresConfig { max_connections: 1, acquire_timeout, listen: false, ..Default::default() }
-}
-
 #[tokio::test]
 async fn a_pool_in_use_is_exhausted_and_recovers() {
-    let opened = open_with(narrow()).await;
-    let held = opened.pool().acquire().await.unwrap();
+    let narrow = PostgresConfig { max_connections: 1, listen: false, ..Default::default() };
+    let opened = open_with(narrow).await;
     let handle = claim_beside(&opened).await;
+    let held = opened.pool().acquire().await.unwrap();
+    // Nothing but time ends these waits.
+    tokio::time::pause();
     let (lane, capabilities) = (lane(), CapabilitySet::default());
 
     let backend = &opened.backend;
@@ -63,6 +60,7 @@ async fn a_pool_in_use_is_exhausted_and_recovers() {
     assert_contention(claimed, ContentionKind::PoolExhausted);
     assert_contention(backend.ping().await, ContentionKind::PoolExhausted);
 
+    tokio::time::resume();
     drop(held);
     backend.complete(&handle, None).await.unwrap();
     backend.create_execution(args()).await.unwrap();

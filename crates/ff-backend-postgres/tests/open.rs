@@ -316,9 +316,8 @@ async fn a_shutdown_leaves_no_connection_behind() {
     let opened = open().await;
     opened.create().await;
     opened.backend.shutdown().await.unwrap();
-    let mut session = opened.session().await;
-    let others = "SELECT 1 FROM pg_stat_activity \
-                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
     // The server takes note of a closed connection a moment later.
-    while sqlx::query(others).fetch_optional(&mut session).await.unwrap().is_some() {}
+    let alone =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() HAVING count(*) = 1";
+    opened.until(alone).await;
 }

@@ -22,6 +22,9 @@ use database::Database;
 pub(crate) const START: TimestampMs = TimestampMs::from_millis(1_700_000_000_000);
 pub(crate) const TTL_MS: u32 = 30_000;
 
+/// Looks after which something that must come is given up.
+const PATIENCE: usize = 20_000;
+
 /// A database of its own, with a clock that stands still.
 pub(crate) struct Opened {
     pub(crate) backend: Arc<PostgresBackend>,
@@ -79,10 +82,20 @@ impl Opened {
 
     /// Returns when a statement on the database waits for a lock.
     pub(crate) async fn until_one_waits(&self) {
-        let mut session = self.session().await;
         let waiting = "SELECT 1 FROM pg_stat_activity \
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while sqlx::query(waiting).fetch_optional(&mut session).await.unwrap().is_none() {}
+        self.until(waiting).await;
+    }
+
+    /// Returns when a statement finds something.
+    pub(crate) async fn until(&self, statement: &str) {
+        let mut session = self.session().await;
+        let find = || sqlx::query(AssertSqlSafe(statement.to_owned()));
+        let mut looks = 0;
+        while find().fetch_optional(&mut session).await.unwrap().is_none() {
+            looks += 1;
+            assert!(looks < PATIENCE, "nothing is found by {statement}");
+        }
     }
 }
 
