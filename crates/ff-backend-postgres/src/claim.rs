@@ -84,7 +84,10 @@ async fn try_claim(
         let found = repeat_undone(backend, async || pick(backend, args, &passed_by).await).await?;
         let look = read(&found, &args.policy)?;
         if !look.unreadable.is_empty() {
-            put_back(backend, &look.unreadable).await?;
+            let put_back = put_back(backend, &look.unreadable).await;
+            if let (Err(error), true) = (put_back, look.claimed.is_empty()) {
+                return Err(error);
+            }
         }
         let look_again = !look.short.is_empty() || !look.unreadable.is_empty();
         if !look.claimed.is_empty() || !look_again {

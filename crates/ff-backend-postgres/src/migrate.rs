@@ -164,7 +164,8 @@ pub(crate) async fn applied(
     .await?;
     let applied = rows.iter().map(|row| {
         let version: String = row.try_get("version")?;
-        Ok((version.parse().unwrap_or(0), row.try_get("checksum")?))
+        let version = version.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok((version, row.try_get("checksum")?))
     });
     applied.collect()
 }

@@ -15,6 +15,8 @@ use crate::error::{self, code, from_sqlx};
 
 /// A connection that has lain idle for longer is tried out before it is used: the server may be gone.
 const IDLE_UNTRIED: Duration = Duration::from_secs(1);
+/// How long a connection that is tried out may take to answer.
+const PING_PATIENCE: Duration = Duration::from_secs(1);
 /// More than the statement files that there are.
 const STATEMENT_CACHE: usize = 128;
 /// The oldest version that is supported, as `server_version_num`.
@@ -99,11 +101,16 @@ pub(crate) async fn open(url: &str, config: &PostgresConfig) -> Result<Opened, E
             let losses = losses.clone();
             move |conn, meta| {
                 let is_tried = meta.idle_for >= IDLE_UNTRIED || losses.came_within(meta.idle_for);
-                Box::pin(async move { Ok(!is_tried || conn.ping().await.is_ok()) })
+                Box::pin(async move { Ok(!is_tried || answers(conn).await) })
             }
         })
         .connect_lazy_with(options);
     Ok(Opened { pool, losses, transaction_pooler: !first.keeps_session })
+}
+
+/// A connection whose server is gone without a word never answers.
+async fn answers(conn: &mut PgConnection) -> bool {
+    matches!(timeout(PING_PATIENCE, conn.ping()).await, Ok(Ok(())))
 }
 
 /// In milliseconds, as far as the server counts; 0 would mean for ever.
@@ -200,7 +207,7 @@ async fn look(mut conn: PgConnection, config: &PostgresConfig) -> Result<First, 
     let keeps_session = row.try_get::<String, _>(1)? == lock_timeout;
     let encoding = row.try_get(2)?;
     let takes_writes = row.try_get::<String, _>(3)? == "off";
-    let version = version.parse().unwrap_or(0);
+    let version = version.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     Ok(First { conn, version, encoding, takes_writes, keeps_session })
 }
 

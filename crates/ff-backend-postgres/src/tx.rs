@@ -1,5 +1,7 @@
 //! The connection of one operation, and what an operation does there: load, ask a rule, store.
 
+use std::time::Duration;
+
 use ff_core::clock::Clock;
 use ff_core::decision::Patch;
 use ff_core::engine_error::EngineError;
@@ -12,6 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Transaction};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::backend::{PostgresBackend, Time};
 use crate::columns::{self, Statement};
@@ -24,6 +27,9 @@ const APPLY_EXECUTIONS: &str = include_str!("../sql/execution/apply.sql");
 const APPLY_ATTEMPTS: &str = include_str!("../sql/lease/apply.sql");
 const APPEND_LEASE_EVENTS: &str = include_str!("../sql/event/append_lease.sql");
 const APPEND_COMPLETION_EVENTS: &str = include_str!("../sql/event/append_completion.sql");
+
+/// How long what is under way on a connection may take to end before the connection is given up.
+const ROLLBACK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The connection of one operation.
 pub(crate) struct Tx<'c> {
@@ -63,7 +69,8 @@ impl Drop for Own {
         match &self.runtime {
             // Whatever is under way on the connection is waited for first.
             Some(runtime) => drop(runtime.spawn(async move {
-                if sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.is_err() {
+                let rolled_back = sqlx::raw_sql("ROLLBACK").execute(&mut *conn);
+                if !matches!(timeout(ROLLBACK_PATIENCE, rolled_back).await, Ok(Ok(_))) {
                     conn.close_on_drop();
                 }
             })),

@@ -14,25 +14,17 @@ use std::time::Duration;
 use common::database::{Database, execute_at_last, server};
 use common::{Opened, args, execute, keyed, lane, open, open_with, policy};
 use ff_backend_postgres::{PostgresBackend, PostgresConfig, apply_migrations};
-use ff_core::backend::{
-    CapabilitySet, FailureClass, FailureReason, Handle, HandleKind, HandleLease,
-};
-use ff_core::contracts::{
-    ClaimBatchArgs, Completion, CreateExecutionArgs, CreateExecutionResult, Failure, ReconcileTask,
-};
+use ff_core::backend::{CapabilitySet, Handle, HandleKind, HandleLease};
+use ff_core::contracts::{Completion, CreateExecutionArgs, CreateExecutionResult, ReconcileTask};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{EngineError, OpenKind};
 use ff_core::partition::PartitionConfig;
-use ff_core::policy::{ExecutionPolicy, RoutingRequirements};
+use ff_core::policy::{ExecutionPolicy, RoutingRequirements, TimeoutPolicy};
 use ff_core::state::PublicState;
 use ff_core::types::{AttemptIndex, ExecutionId, LeaseEpoch, TimestampMs, WorkerInstanceId};
 use futures::future::join_all;
 use sqlx::postgres::PgPool;
 use sqlx::{ConnectOptions, Connection, Row};
-
-fn reason() -> FailureReason {
-    FailureReason::new("out of memory")
-}
 
 /// A handle that no row has.
 fn stale(id: &ExecutionId) -> Handle {
@@ -53,47 +45,52 @@ fn requiring(capability: &str, priority: i32) -> CreateExecutionArgs {
     CreateExecutionArgs { policy: Some(policy), priority, ..args() }
 }
 
-/// load.sql locks attempts in the order of its plan, renew.sql in that of the ids (SAFE-4).
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn loads_and_renewals_do_not_deadlock() {
+/// SAFE-4. A sweep and a renewal lock attempts in the same order, whatever order a sweep finds them in.
+#[tokio::test]
+async fn sweeps_and_renewals_do_not_deadlock() {
     let opened = open().await;
-    // The plan that a statement comes to after a few runs.
-    let name = &opened.database.name;
-    let plan = format!("ALTER DATABASE {name} SET plan_cache_mode = force_generic_plan");
-    opened.execute(&plan).await;
-    let backend = opened.beside(PostgresConfig::default()).await;
-    backend.create_executions((0..50).map(|_| args()).collect()).await.unwrap();
-    let batch = ClaimBatchArgs {
-        lanes: vec![lane()],
-        capabilities: CapabilitySet::default(),
-        policy: policy("instance"),
-        max: 50,
-    };
-    let claimed = backend.claim_batch(batch).await.unwrap();
-    let handles: Vec<Handle> = claimed.into_iter().map(|claimed| claimed.handle).collect();
-    // With statistics of more rows than a batch has, the plan goes by the batch's order.
-    backend.create_executions((0..3_000).map(|_| args()).collect()).await.unwrap();
-    let insert = "INSERT INTO ff_attempt (partition_key, execution_id, attempt_index, outcome) \
-                  SELECT partition_key, execution_id, 0, 'released' FROM ff_exec_core \
-                  WHERE lifecycle_phase <> 'active'; ANALYZE";
-    opened.execute(insert).await;
-    let tasks = (0..8).map(|number| {
-        let (backend, handles) = (Arc::clone(&backend), handles.clone());
-        tokio::spawn(async move {
-            for _ in 0..20 {
-                match number % 2 {
-                    0 => drop(backend.renew_batch(&handles).await.unwrap()),
-                    _ => drop(backend.fail_batch(refused(&handles)).await.unwrap()),
-                }
-            }
-        })
-    });
-    for done in join_all(tasks).await {
-        done.unwrap();
+    let timeout = TimeoutPolicy { attempt_timeout_ms: Some(1_000), ..TimeoutPolicy::default() };
+    let mut handles = Vec::new();
+    // The later a start, the lower the id.
+    for priority in 0..20 {
+        let timeout_policy = Some(timeout.clone());
+        let policy = Some(ExecutionPolicy { timeout_policy, ..ExecutionPolicy::default() });
+        opened
+            .backend
+            .create_execution(CreateExecutionArgs { policy, priority, ..args() })
+            .await
+            .unwrap();
     }
-    backend.shutdown().await.unwrap();
-    opened.backend.shutdown().await.unwrap();
+    for _ in 0..20 {
+        handles.push(opened.claim().await.unwrap());
+        opened.clock.advance(Duration::from_millis(1));
+    }
+    opened.clock.advance(Duration::from_secs(1));
     let mut session = opened.session().await;
+    let middle = handles[10].execution_id().uuid();
+    let lock =
+        format!("BEGIN; SELECT 1 FROM ff_attempt WHERE execution_id = '{middle}' FOR UPDATE");
+    execute(&mut session, &lock).await;
+    let waiting = async |statements: i64| {
+        let mut session = opened.session().await;
+        let count = "SELECT count(*) AS n FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(count).fetch_one(&mut session).await.unwrap().get::<i64, _>("n")
+            < statements
+        {}
+    };
+    let release = async {
+        waiting(2).await;
+        execute(&mut session, "ROLLBACK").await;
+    };
+    let sweep = async {
+        waiting(1).await;
+        opened.backend.reconcile(ReconcileTask::TimeOutAttempts, 100).await.unwrap();
+    };
+    let (renewed, (), ()) = tokio::join!(opened.backend.renew_batch(&handles), sweep, release);
+    renewed.unwrap();
+
+    opened.backend.shutdown().await.unwrap();
     let count = "SELECT deadlocks, numbackends FROM pg_stat_database \
                  WHERE datname = current_database()";
     loop {
@@ -104,16 +101,6 @@ async fn loads_and_renewals_do_not_deadlock() {
             return;
         }
     }
-}
-
-/// Failures that are loaded and change nothing, last first.
-fn refused(handles: &[Handle]) -> Vec<Failure> {
-    let failure = |handle: &Handle| Failure {
-        handle: stale(handle.execution_id()),
-        reason: reason(),
-        class: FailureClass::Transient,
-    };
-    handles.iter().rev().map(failure).collect()
 }
 
 /// Each try takes another of the pool's ended connections, and there are more of them than tries.

@@ -459,3 +459,16 @@ async fn a_policy_is_claimed_if_and_only_if_it_is_read() {
     let is_read = opened.backend.describe_execution(&id).await.is_ok();
     assert_eq!(opened.claim().await.is_some(), is_read);
 }
+
+/// CLAIM-4. However many unreadable policies stand before it, healthy work is found by one claim.
+#[tokio::test]
+async fn healthy_work_behind_unreadable_policies_is_claimed() {
+    let opened = open().await;
+    for _ in 0..6 {
+        opened.create().await;
+    }
+    opened.execute("UPDATE ff_exec_core SET policy = '{\"max_replay_count\": \"x\"}'").await;
+    let healthy = opened.create().await;
+    let claimed = opened.claim().await;
+    assert_eq!(claimed.map(|handle| handle.execution_id().clone()), Some(healthy));
+}
