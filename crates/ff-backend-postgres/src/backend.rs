@@ -142,8 +142,9 @@ impl PostgresBackend {
     /// Begin the transaction by the driver's `begin`, not by a statement, so that it knows of it.
     ///
     /// # Errors
-    /// As [`EngineBackend::create_execution`]; the caller's transaction stays usable. A creation beside
-    /// it that takes the same idempotency key at the same time is `Transport`: roll back and try again.
+    /// As [`EngineBackend::create_execution`]; the caller's transaction stays usable. It waits for a creation
+    /// beside it that takes the same idempotency key, and is then told of it as of any other. A transaction
+    /// stricter than `READ COMMITTED` cannot see it, which is `Transport`: roll back and try again.
     ///
     /// ```no_run
     /// # use ff_core::contracts::CreateExecutionArgs;
