@@ -7,7 +7,9 @@ use ff_core::clock::ManualClock;
 use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
-use ff_core::types::{AttemptIndex, ExecutionId, LaneId, TimestampMs};
+use ff_core::types::{
+    AttemptIndex, ExecutionId, FlowId, LaneId, Namespace, TimestampMs, WorkerInstanceId,
+};
 
 /// Opens stores. Every case has a store of its own, so that cases run beside one another.
 #[async_trait]
@@ -71,6 +73,36 @@ pub trait Probe: Send + Sync {
     /// `terminal_at_ms` or `lease_expires_at_ms`.
     async fn write_attempt_number(&self, at: AttemptKey<'_>, column: &str, value: i64);
 
+    /// Overwrites a text column of `ff_attempt`: `outcome`, `worker_id` or `worker_instance_id`.
+    async fn write_attempt_text(&self, at: AttemptKey<'_>, column: &str, text: Option<&str>);
+
+    /// Inserts a row of `ff_attempt` with the key only, as another program would.
+    async fn insert_foreign_attempt(&self, at: AttemptKey<'_>);
+
+    /// Inserts a row of `ff_flow_core` with the required columns only, where the store keeps flows;
+    /// `state` is `public_flow_state`.
+    async fn insert_foreign_flow(&self, flow_id: &FlowId, state: &str, created_at: TimestampMs);
+
+    /// Writes the flow into the rows of executions, past the flow's revision.
+    async fn write_flow(&self, ids: &[ExecutionId], flow_id: &FlowId);
+
+    /// Inserts or overwrites the flow's row of `ff_edge_group` for the member downstream.
+    async fn write_edge_group(&self, flow_id: &FlowId, id: &ExecutionId, counts: EdgeGroupCounts);
+
+    /// The flow's row of `ff_edge_group` for the member downstream.
+    async fn read_edge_group(&self, flow_id: &FlowId, id: &ExecutionId) -> EdgeGroupCounts;
+
+    /// The members of the flow in the backlog, by the UUIDs of their ids; `None` when
+    /// `ff_cancel_backlog` does not have the flow.
+    async fn read_cancel_backlog(&self, flow_id: &FlowId) -> Option<Vec<ExecutionId>>;
+
+    /// What `ff_worker_registry_event` holds of a process, in the order of its ids.
+    async fn read_worker_events(
+        &self,
+        namespace: &Namespace,
+        instance: &WorkerInstanceId,
+    ) -> Vec<RecordedWorkerEvent>;
+
     /// Rows that name the execution, in all tables together.
     async fn count_rows(&self, id: &ExecutionId) -> u64;
 
@@ -96,6 +128,30 @@ pub struct AttemptKey<'a> {
     pub execution_id: &'a ExecutionId,
     /// The attempt's position.
     pub attempt_index: AttemptIndex,
+}
+
+/// The counts of a row of `ff_edge_group`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeGroupCounts {
+    /// `success_count`.
+    pub success: u32,
+    /// `fail_count`.
+    pub fail: u32,
+    /// `skip_count`.
+    pub skip: u32,
+    /// `running_count`.
+    pub running: u32,
+}
+
+/// A row of `ff_worker_registry_event`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedWorkerEvent {
+    /// `event_type`.
+    pub event_type: String,
+    /// `reason`.
+    pub reason: Option<String>,
+    /// `occurred_at_ms`.
+    pub occurred_at: TimestampMs,
 }
 
 /// A row of `ff_exec_core` with the required columns only. The words are text, so that they may be

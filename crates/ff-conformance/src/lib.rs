@@ -43,7 +43,10 @@ mod suite;
 
 pub use case::Case;
 pub use cx::Cx;
-pub use fixture::{AttemptKey, Fixture, ForeignExecution, Probe, Store, UncommittedEvent};
+pub use fixture::{
+    AttemptKey, EdgeGroupCounts, Fixture, ForeignExecution, Probe, RecordedWorkerEvent, Store,
+    UncommittedEvent,
+};
 pub use list::cases;
 
 /// What [`suite!`] expands to; not for anything else.

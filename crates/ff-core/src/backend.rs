@@ -64,16 +64,16 @@ impl ClaimPolicy {
     }
 }
 
-/// Which members a flow's cancellation takes with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CancelFlowPolicy {
-    /// Every unfinished member.
-    CancelAll,
-    /// The members that no worker holds.
-    CancelPending,
-    /// None: only the flow.
-    FlowOnly,
+words! {
+    /// Which members a flow's cancellation takes with it.
+    CancelFlowPolicy {
+        /// Every unfinished member.
+        CancelAll = "cancel_all",
+        /// The members that no worker holds.
+        CancelPending = "cancel_pending",
+        /// None: only the flow.
+        FlowOnly = "flow_only",
+    }
 }
 
 /// How long a flow's cancellation waits for the workers of its members to let go.

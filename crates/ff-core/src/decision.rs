@@ -26,6 +26,9 @@ pub struct Patch {
     pub attempt: Option<Attempt>,
     /// What becomes of the stored result.
     pub result: ResultChange,
+    /// Whether the counts of failed, skipped and running upstreams in the execution's edge group begin
+    /// again at 0.
+    pub resets_edge_group: bool,
 }
 
 /// What becomes of a stored result.
@@ -62,6 +65,13 @@ pub enum EventKind {
     },
 }
 
+impl Patch {
+    /// The state of an execution and of one of its attempts; everything else stays.
+    pub fn new(execution: Execution, attempt: Option<Attempt>) -> Self {
+        Self { execution, attempt, result: ResultChange::Keep, resets_edge_group: false }
+    }
+}
+
 impl<T> Decision<T> {
     /// The answer to a repeated call: nothing is stored and nothing is announced.
     pub fn unchanged(outcome: T) -> Self {
@@ -73,6 +83,15 @@ impl Event {
     /// The execution finished.
     pub fn completion(occurred_at: TimestampMs, outcome: CompletionOutcome) -> Self {
         Self { occurred_at, kind: EventKind::Completion(outcome) }
+    }
+
+    /// An operator acted; `details` is a JSON object.
+    pub fn operator(
+        occurred_at: TimestampMs,
+        event_type: OperatorEventType,
+        details: Value,
+    ) -> Self {
+        Self { occurred_at, kind: EventKind::Operator { event_type, details } }
     }
 
     /// The execution's lease changed hands.

@@ -271,12 +271,38 @@ pub trait EngineBackend: Send + Sync + 'static {
         unavailable("delay")
     }
 
+    /// Says for each handle whether its lease still holds, and changes nothing: how a worker learns soon that
+    /// its execution was cancelled or its lease revoked \[FLOW-7\].
+    ///
+    /// # Errors
+    /// As [`renew`](Self::renew) for each item; the outer error is the store's.
+    async fn check_leases(&self, _handles: &[Handle]) -> Answer<Vec<Answer<()>>> {
+        unavailable("check_leases")
+    }
+
     /// Takes a lease from its worker \[OP-3\].
+    ///
+    /// # Behavior
+    /// - Ends the attempt as `interrupted`; the execution waits in its lane again, as its next attempt, and
+    ///   every call by the old handle fails. Records a lease event `revoked`.
+    /// - Answers `AlreadySatisfied` when there is no lease, or none of that process or of that id.
+    ///
+    /// # Errors
+    /// `NotFound { entity: "execution" }`; `Validation { InvalidInput }` for a reason over
+    /// [`OPERATOR_REASON_MAX_BYTES`](crate::rules::input::OPERATOR_REASON_MAX_BYTES).
     async fn revoke_lease(&self, _args: RevokeLeaseArgs) -> Answer<RevokeLeaseResult> {
         unavailable("revoke_lease")
     }
 
-    /// Lists leases whose time is up and that nobody has ended \[WORK-4\].
+    /// Lists running attempts whose lease's time is up, by expiry and then by the text of the execution id
+    /// \[WORK-4\].
+    ///
+    /// # Behavior
+    /// - The cursor is set only when the page is full; a page goes on after it without losing or repeating an
+    ///   entry, however many expire at the same time.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` for a limit of 0.
     async fn list_expired_leases(
         &self,
         _args: ListExpiredLeasesArgs,
@@ -287,28 +313,64 @@ pub trait EngineBackend: Send + Sync + 'static {
     // ---- operator --------------------------------------------------------------------------
 
     /// Cancels an execution \[OP-1, OP-2\].
+    ///
+    /// # Behavior
+    /// - Ends its attempt, if one runs, as `cancelled`, takes its lease, and records one completion event
+    ///   `cancelled`, and a lease event `revoked` only if it was leased.
+    /// - One that is cancelled already is answered the same, and nothing is recorded again.
+    ///
+    /// # Errors
+    /// `NotFound { entity: "execution" }`; `Contention(ExecutionNotActive)` with how it finished, when it
+    /// finished otherwise; on a leased execution, unless an operator asks, `Validation { InvalidInput }` without
+    /// an epoch and `State(StaleLease)` when it, or the lease id where one is given, is not the present lease's.
     async fn cancel_execution(&self, _args: CancelExecutionArgs) -> Answer<CancelExecutionResult> {
         unavailable("cancel_execution")
     }
 
     /// Moves a waiting execution in its queue \[OP-4\].
+    ///
+    /// # Behavior
+    /// - Stores the priority and records an operator event `priority_changed` with `old` and `new`; nothing when
+    ///   they are the same.
+    ///
+    /// # Errors
+    /// `NotFound { entity: "execution" }`; `Contention(ExecutionNotEligible)` unless it is `runnable` and
+    /// `eligible_now`. One that was just submitted is not: `PromoteDue` admits it after a second.
     async fn change_priority(&self, _args: ChangePriorityArgs) -> Answer<ChangePriorityResult> {
         unavailable("change_priority")
     }
 
-    /// Sets a finished execution to run again \[OP-5, OP-6\].
+    /// Sets a finished execution to run again as a new attempt \[OP-5, OP-6\].
+    ///
+    /// # Behavior
+    /// - Clears its result, its end, how it was cancelled, its count of retries, and a deadline that has passed;
+    ///   its history stays. Records an operator event `replayed`.
+    /// - A member that its flow had skipped waits for its dependencies instead: `WaitingChildren`.
+    ///
+    /// # Errors
+    /// `NotFound { entity: "execution" }`; `State(ExecutionNotTerminal)`; `State(MaxReplaysExhausted)` when its
+    /// policy's `max_replay_count` is reached.
     async fn replay_execution(&self, _args: ReplayExecutionArgs) -> Answer<ReplayExecutionResult> {
         unavailable("replay_execution")
     }
 
     // ---- flow ------------------------------------------------------------------------------
 
-    /// Stores a flow \[FLOW-1\].
+    /// Stores a flow, open and without members \[FLOW-1\]. The same id again is a `Duplicate` and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` naming the field.
     async fn create_flow(&self, _args: CreateFlowArgs) -> Answer<CreateFlowResult> {
         unavailable("create_flow")
     }
 
-    /// Makes an execution a member of a flow \[FLOW-1\].
+    /// Makes an execution a member of a flow and raises the flow's revision \[FLOW-1, FLOW-4\].
+    ///
+    /// # Errors
+    /// `NotFound` with the entity; `Conflict(ExecutionAlreadyInFlow)` for a member of another flow;
+    /// `State(FlowAlreadyTerminal)` when the flow has finished; `Validation { InvalidInput }` for an id in another
+    /// partition than the flow's, where the store keeps them together.
     async fn add_execution_to_flow(
         &self,
         _args: AddExecutionToFlowArgs,
@@ -321,12 +383,43 @@ pub trait EngineBackend: Send + Sync + 'static {
         unavailable("describe_flow")
     }
 
-    /// Lists flows, oldest first \[FLOW-1\].
+    /// Lists flows by creation time and then by id, oldest first \[FLOW-1\]. The cursor is set only when the
+    /// page is full.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` for a limit of 0.
     async fn list_flows(&self, _args: ListFlowsArgs) -> Answer<ListFlowsResult> {
         unavailable("list_flows")
     }
 
-    /// Cancels a flow and the members that the policy names \[FLOW-2, FLOW-4, FLOW-8\].
+    /// Lists the members of a flow by their ids' UUIDs, after the member given; none of an unknown flow. Fewer
+    /// than `limit` are returned at the end.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` for a limit outside 1 to [`LIST_FLOWS_MAX_LIMIT`].
+    async fn list_flow_members(
+        &self,
+        _flow_id: &FlowId,
+        _after: Option<&ExecutionId>,
+        _limit: u32,
+    ) -> Answer<Vec<ExecutionSnapshot>> {
+        unavailable("list_flow_members")
+    }
+
+    /// Cancels a flow and the members that the policy names, in one step \[FLOW-2, FLOW-3, FLOW-4, FLOW-8\].
+    ///
+    /// # Behavior
+    /// - Each member is cancelled as [`cancel_execution`](Self::cancel_execution) does, but for the outcome of its
+    ///   current attempt, which is none afterwards.
+    /// - A member whose row cannot be read holds up no other: the answer is `PartiallyCancelled`, and names it.
+    /// - A flow that is cancelled already is answered with the policy that it was cancelled with and the members
+    ///   that are cancelled with it; nothing changes.
+    /// - With a wait, records which members a worker held, and answers when each has let go: its worker by
+    ///   [`ack_cancel_member`](Self::ack_cancel_member), or the sweep of a worker that is gone.
+    ///
+    /// # Errors
+    /// `NotFound { entity: "flow" }`; `State(FlowAlreadyTerminal)` when it finished otherwise; `Timeout` when the
+    /// wait is over and some worker has not let go. The flow is cancelled then.
     async fn cancel_flow(
         &self,
         _flow_id: &FlowId,
@@ -336,12 +429,22 @@ pub trait EngineBackend: Send + Sync + 'static {
         unavailable("cancel_flow")
     }
 
-    /// Cancels a flow by policy name and records which members' workers must let go \[FLOW-5\].
+    /// Cancels a flow by policy name and records which members must be let go \[FLOW-5\].
+    ///
+    /// # Behavior
+    /// - As [`cancel_flow`](Self::cancel_flow), and records each member just cancelled in the backlog, and an
+    ///   operator event `flow_cancel_requested` of the flow. A member whose row cannot be read is left out.
+    /// - A flow that has finished is `AlreadyTerminal`, with the members still in the backlog; nothing changes.
+    ///
+    /// # Errors
+    /// `NotFound { entity: "flow" }`; `Validation { InvalidInput }` for another policy's name, or for a reason over
+    /// [`OPERATOR_REASON_MAX_BYTES`](crate::rules::input::OPERATOR_REASON_MAX_BYTES).
     async fn cancel_flow_header(&self, _args: CancelFlowArgs) -> Answer<CancelFlowHeader> {
         unavailable("cancel_flow_header")
     }
 
-    /// Notes that the worker of a cancelled member has let go \[FLOW-6\].
+    /// Takes a cancelled member off the backlog, and the flow with its last one \[FLOW-6\]. What is not there
+    /// is fine.
     async fn ack_cancel_member(
         &self,
         _flow_id: &FlowId,
@@ -399,21 +502,43 @@ pub trait EngineBackend: Send + Sync + 'static {
     // ---- worker ----------------------------------------------------------------------------
 
     /// Puts a worker process on the registry \[WORK-1\].
+    ///
+    /// # Behavior
+    /// - One that is there is `Refreshed`: its lanes, capabilities and time to live are replaced, and its first
+    ///   registration's time stays.
+    /// - Records an event `registered`, or `heartbeat` for one that is there, once a minute at most.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` naming the field, or `instance_id reassigned` when another worker has the
+    /// instance's id.
     async fn register_worker(&self, _args: RegisterWorkerArgs) -> Answer<RegisterWorkerOutcome> {
         unavailable("register_worker")
     }
 
-    /// Notes a sign of life \[WORK-2\].
+    /// Notes a sign of life \[WORK-2\]. `NotRegistered` when the process is unknown or its time to live has
+    /// passed: it registers again.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` naming the field.
     async fn heartbeat_worker(&self, _args: HeartbeatWorkerArgs) -> Answer<HeartbeatWorkerOutcome> {
         unavailable("heartbeat_worker")
     }
 
-    /// Takes a worker process off the registry \[WORK-3\].
+    /// Takes a worker process off the registry, with an event `marked_dead` \[WORK-3\]. Its leases end by their
+    /// time.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` naming the field; for a reason over
+    /// [`MARK_WORKER_DEAD_REASON_MAX_BYTES`] or with a control character.
     async fn mark_worker_dead(&self, _args: MarkWorkerDeadArgs) -> Answer<MarkWorkerDeadOutcome> {
         unavailable("mark_worker_dead")
     }
 
-    /// Lists the worker processes on the registry \[WORK-5\].
+    /// Lists the worker processes on the registry by instance id and then by namespace \[WORK-5\]. The cursor
+    /// is set only when the page is full.
+    ///
+    /// # Errors
+    /// `Validation { InvalidInput }` for a limit of 0.
     async fn list_workers(&self, _args: ListWorkersArgs) -> Answer<ListWorkersResult> {
         unavailable("list_workers")
     }

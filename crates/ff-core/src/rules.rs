@@ -6,10 +6,13 @@
 
 pub mod claim;
 pub mod execution;
+pub mod flow;
 pub mod input;
 pub mod lease;
+pub mod operator;
 pub mod retry;
 pub mod timer;
+pub mod worker;
 
 #[cfg(test)]
 pub(crate) mod testing;

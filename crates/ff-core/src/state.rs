@@ -260,6 +260,20 @@ words! {
 }
 
 words! {
+    /// What the registry of workers records.
+    WorkerEventType {
+        /// A process was put on the registry.
+        Registered = "registered",
+        /// It gave a sign of life.
+        Heartbeat = "heartbeat",
+        /// It was taken off by name.
+        MarkedDead = "marked_dead",
+        /// It was taken off because its time to live had passed without a sign of life.
+        TtlSwept = "ttl_swept",
+    }
+}
+
+words! {
     /// Where a flow stands.
     PublicFlowState {
         /// It takes members and they run.

@@ -225,6 +225,8 @@ words! {
         OperatorOverride = "operator_override",
         /// The worker that holds the lease: must name its epoch.
         LeaseHolder = "lease_holder",
+        /// The flow that it is a member of was cancelled.
+        Flow = "flow",
     }
 }
 

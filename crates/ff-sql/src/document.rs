@@ -157,6 +157,7 @@ pub struct PatchDocument<'a> {
     started_at_ms: Option<TimestampMs>,
     terminal_at_ms: Option<TimestampMs>,
     eligible_at_ms: Option<TimestampMs>,
+    deadline_at_ms: Option<TimestampMs>,
     retry_count: u32,
     reclaim_count: u32,
     replay_count: u32,
@@ -188,6 +189,7 @@ impl<'a> PatchDocument<'a> {
             started_at_ms: execution.started_at,
             terminal_at_ms: execution.terminal_at,
             eligible_at_ms: execution.eligible_at,
+            deadline_at_ms: execution.deadline_at,
             retry_count: execution.retry_count,
             reclaim_count: execution.reclaim_count,
             replay_count: execution.replay_count,
@@ -263,6 +265,11 @@ impl EventDocument {
     /// `occurred_at_ms`
     pub fn occurred_at(&self) -> TimestampMs {
         self.occurred_at_ms
+    }
+
+    /// `details`
+    pub fn details(&self) -> Option<&Value> {
+        self.details.as_ref()
     }
 }
 

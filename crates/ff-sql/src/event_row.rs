@@ -1,14 +1,13 @@
 //! A row of a table of events, as a driver reads it. A value outside its range is `Corruption` that names
 //! table, column and event (SAFE-7).
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use ff_core::contracts::{EventCursor, RecordedEvent};
 use ff_core::engine_error::EngineError;
 use ff_core::types::{ExecutionId, FlowId, Namespace, TimestampMs};
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::reader::Reader;
 
 /// A row of `ff_lease_event`, `ff_completion_event` or `ff_operator_event`.
 #[derive(Clone, Debug)]
@@ -41,19 +40,16 @@ impl EventRow {
     /// # Errors
     /// `Corruption`.
     pub fn into_event(self, table: &'static str) -> Result<RecordedEvent, EngineError> {
-        let reader = Reader { table, event_id: self.event_id };
+        let reader = Reader { table, id: &self.event_id };
         let cursor = EventCursor::new(
             reader.number("transaction", self.transaction)?,
             reader.number("event_id", self.event_id)?,
         );
         let partition = reader.number("partition_key", self.partition_key)?;
-        let uuid = reader.parsed::<Uuid>("execution_id", &self.execution_id)?;
-        let flow_id = self
-            .flow_id
-            .as_deref()
-            .map(|text| reader.parsed::<Uuid>("flow_id", text))
-            .transpose()?;
-        let details = self.details.as_deref().map(|text| reader.parsed("details", text));
+        let uuid = reader.word::<Uuid>("execution_id", &self.execution_id)?;
+        let flow_id =
+            self.flow_id.as_deref().map(|text| reader.word::<Uuid>("flow_id", text)).transpose()?;
+        let details = self.details.as_deref().map(|text| reader.word("details", text));
         let mut event = RecordedEvent::new(
             cursor,
             ExecutionId::from_parts(partition, uuid),
@@ -65,26 +61,6 @@ impl EventRow {
         event.namespace = Namespace::new(self.namespace);
         event.instance_tag = self.instance_tag;
         Ok(event)
-    }
-}
-
-/// Names the row in errors while its columns are read.
-struct Reader {
-    table: &'static str,
-    event_id: i64,
-}
-
-impl Reader {
-    fn corrupt(&self, column: &str, problem: impl Display) -> EngineError {
-        EngineError::corruption(self.table, column, self.event_id, problem)
-    }
-
-    fn number<N: TryFrom<i64>>(&self, column: &str, value: i64) -> Result<N, EngineError> {
-        N::try_from(value).map_err(|_| self.corrupt(column, format!("{value} is out of range")))
-    }
-
-    fn parsed<T: FromStr<Err: Display>>(&self, column: &str, text: &str) -> Result<T, EngineError> {
-        text.parse().map_err(|problem: T::Err| self.corrupt(column, problem))
     }
 }
 

@@ -13,9 +13,10 @@ use ff_core::types::{
     WorkerInstanceId,
 };
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::reader::Reader;
 
 const EXEC_CORE: &str = "ff_exec_core";
 const ATTEMPT: &str = "ff_attempt";
@@ -143,12 +144,6 @@ fn none_yet() -> Value {
     Value::from(0)
 }
 
-/// Names the row in errors while its columns are read.
-struct Reader<'a> {
-    table: &'static str,
-    id: &'a ExecutionId,
-}
-
 impl KeyRow {
     /// The execution's id.
     ///
@@ -265,22 +260,6 @@ impl ContextRow {
 }
 
 impl Reader<'_> {
-    fn corrupt(&self, column: &str, problem: impl Display) -> EngineError {
-        EngineError::corruption(self.table, column, self.id, problem)
-    }
-
-    fn word<W>(&self, column: &str, text: &str) -> Result<W, EngineError>
-    where
-        W: FromStr,
-        W::Err: Display,
-    {
-        text.parse().map_err(|error: W::Err| self.corrupt(column, error))
-    }
-
-    fn number<N: TryFrom<i64>>(&self, column: &str, value: i64) -> Result<N, EngineError> {
-        N::try_from(value).map_err(|_| self.corrupt(column, format!("{value} is out of range")))
-    }
-
     /// What only ever rises, in a column of 32 bits. Its last value is out of range too: there is none
     /// after it.
     fn count(&self, column: &str, value: i64) -> Result<u32, EngineError> {
@@ -296,18 +275,6 @@ impl Reader<'_> {
             return Err(self.corrupt("lease_epoch", format!("{value} is out of range")));
         }
         self.number("lease_epoch", value).map(LeaseEpoch)
-    }
-
-    fn json<T: DeserializeOwned>(&self, column: &str, text: &str) -> Result<T, EngineError> {
-        serde_json::from_str(text).map_err(|error| self.corrupt(column, error))
-    }
-
-    /// JSON that must be an object: what is read as one could also be given as an array.
-    fn object<T: DeserializeOwned>(&self, column: &str, text: &str) -> Result<T, EngineError> {
-        if !text.trim_start().starts_with('{') {
-            return Err(self.corrupt(column, "it is not an object"));
-        }
-        self.json(column, text)
     }
 
     fn replay_count(&self, raw_fields: &str) -> Result<u32, EngineError> {

@@ -3,6 +3,11 @@ use std::collections::HashMap;
 use crate::state::PublicFlowState;
 use crate::types::{ExecutionId, FlowId, Namespace, TimestampMs};
 
+/// Flows on a page of [`ListFlowsArgs`] when no limit is given.
+pub const LIST_FLOWS_DEFAULT_LIMIT: u32 = 1_000;
+/// Flows on a page of [`ListFlowsArgs`], and members on a page of a flow's, at most.
+pub const LIST_FLOWS_MAX_LIMIT: u32 = 10_000;
+
 /// A flow to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateFlowArgs {
@@ -85,6 +90,24 @@ pub struct FlowSnapshot {
     pub cancel_reason: Option<String>,
 }
 
+impl FlowSnapshot {
+    /// A flow without kind, tags and members, to be changed.
+    pub fn open(flow_id: FlowId, namespace: Namespace, created_at: TimestampMs) -> Self {
+        Self {
+            flow_id,
+            flow_kind: String::new(),
+            namespace,
+            tags: HashMap::new(),
+            public_flow_state: PublicFlowState::Open,
+            graph_revision: 0,
+            created_at,
+            terminal_at: None,
+            cancellation_policy: None,
+            cancel_reason: None,
+        }
+    }
+}
+
 /// Which flows to list. Every field that is set narrows the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFlowsArgs {
@@ -94,7 +117,8 @@ pub struct ListFlowsArgs {
     pub public_flow_state: Option<PublicFlowState>,
     /// Begin after this flow.
     pub after: Option<FlowsCursor>,
-    /// Flows at most.
+    /// Flows at most: [`LIST_FLOWS_DEFAULT_LIMIT`] when `None`, and never more than
+    /// [`LIST_FLOWS_MAX_LIMIT`].
     pub limit: Option<u32>,
 }
 

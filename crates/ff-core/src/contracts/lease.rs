@@ -45,7 +45,8 @@ pub struct ListExpiredLeasesArgs {
     pub as_of: TimestampMs,
     /// Begin after this entry.
     pub after: Option<ExpiredLeasesCursor>,
-    /// Entries at most.
+    /// Entries at most: [`LIST_EXPIRED_LEASES_DEFAULT_LIMIT`] when `None`, and never more than
+    /// [`LIST_EXPIRED_LEASES_MAX_LIMIT`].
     pub limit: Option<u32>,
     /// Accepted and ignored.
     pub max_partitions_per_call: Option<u32>,

@@ -12,11 +12,11 @@ pub struct CancelExecutionArgs {
     pub reason: String,
     /// Who asks.
     pub source: CancelSource,
-    /// The lease that the caller holds.
+    /// The lease that the caller holds; compared where an epoch is required.
     pub lease_id: Option<LeaseId>,
     /// Its epoch: required of every source but an operator when the execution is leased.
     pub lease_epoch: Option<LeaseEpoch>,
-    /// The attempt that the caller runs.
+    /// Accepted and ignored: lease and epoch say which attempt.
     pub attempt_id: Option<AttemptId>,
     /// The time of cancellation.
     pub now: TimestampMs,

@@ -6,7 +6,8 @@ words! {
     ReconcileTask {
         /// Gives executions whose lease has expired to other workers.
         ExpireLeases = "expire_leases",
-        /// Makes delayed executions that are due claimable on paper too.
+        /// Makes delayed executions that are due claimable on paper too, and admits to their queue those
+        /// that were submitted more than a second ago: operators may then change their priority.
         PromoteDue = "promote_due",
         /// Ends attempts that run longer than their policy allows.
         TimeOutAttempts = "time_out_attempts",

@@ -7,6 +7,8 @@ pub const MARK_WORKER_DEAD_REASON_MAX_BYTES: usize = 256;
 
 /// Workers on a page of [`ListWorkersArgs`] when no limit is given.
 pub const LIST_WORKERS_DEFAULT_LIMIT: u32 = 1_000;
+/// Workers on a page of [`ListWorkersArgs`] at most, beside those that share the last one's instance id.
+pub const LIST_WORKERS_MAX_LIMIT: u32 = 10_000;
 
 /// A worker process to put on the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +133,8 @@ pub struct ListWorkersArgs {
     pub namespace: Option<Namespace>,
     /// Begin after this process.
     pub after: Option<WorkerInstanceId>,
-    /// Workers at most.
+    /// Workers at most: [`LIST_WORKERS_DEFAULT_LIMIT`] when `None`, and never more than
+    /// [`LIST_WORKERS_MAX_LIMIT`]. A page of all namespaces goes on to the end of its last instance id.
     pub limit: Option<u32>,
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::execution::with_public_state;
 use crate::backend::{ClaimPolicy, HandleKind, HandleLease};
-use crate::decision::{Decision, Event, Patch, ResultChange};
+use crate::decision::{Decision, Event, Patch};
 use crate::engine_error::{ContentionKind, EngineError};
 use crate::execution::{Attempt, Execution};
 use crate::state::{
@@ -71,11 +71,7 @@ pub fn grant(
         ..execution.clone()
     };
     Ok(Decision {
-        patch: Some(Patch {
-            execution: with_public_state(execution, None),
-            attempt: Some(attempt),
-            result: ResultChange::Keep,
-        }),
+        patch: Some(Patch::new(with_public_state(execution, None), Some(attempt))),
         events: vec![Event::lease(now, LeaseEventType::Acquired)],
         outcome,
     })

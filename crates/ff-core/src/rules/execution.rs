@@ -77,7 +77,10 @@ pub fn complete(
     let attempt = ended(held.live_attempt()?, AttemptOutcome::Success, held.now);
     let execution = finished(held.execution, &attempt, held.now);
     Ok(Decision {
-        patch: Some(Patch { execution, attempt: Some(attempt), result: ResultChange::Set(result) }),
+        patch: Some(Patch {
+            result: ResultChange::Set(result),
+            ..Patch::new(execution, Some(attempt))
+        }),
         events: vec![Event::completion(held.now, CompletionOutcome::Success)],
         outcome: (),
     })
@@ -136,7 +139,7 @@ fn give_up(held: Held<'_>, attempt: &Attempt, reason: &FailureReason) -> Decisio
     execution.cancelled_by = Some(CancelSource::LeaseHolder.as_str().to_owned());
     execution.cancellation_reason = Some(reason.message.replace('\0', "\u{fffd}"));
     Decision {
-        patch: Some(Patch { execution, attempt: Some(attempt), result: ResultChange::Keep }),
+        patch: Some(Patch::new(execution, Some(attempt))),
         events: vec![Event::completion(held.now, CompletionOutcome::Cancelled)],
         outcome: FailOutcome::TerminalFailed,
     }
@@ -163,7 +166,7 @@ pub(super) fn after_failure(
         let attempt = ended(&attempt, endings.exhausted, now);
         let execution = finished(execution, &attempt, now);
         return Decision {
-            patch: Some(Patch { execution, attempt: Some(attempt), result: ResultChange::Keep }),
+            patch: Some(Patch::new(execution, Some(attempt))),
             events: vec![Event::completion(now, CompletionOutcome::Failed)],
             outcome: FailOutcome::TerminalFailed,
         };
@@ -177,7 +180,7 @@ pub(super) fn after_failure(
     execution.retry_count = execution.retry_count.saturating_add(1);
     let attempt = ended(&attempt, endings.retried, now);
     Decision {
-        patch: Some(Patch { execution, attempt: Some(attempt), result: ResultChange::Keep }),
+        patch: Some(Patch::new(execution, Some(attempt))),
         events: Vec::new(),
         outcome: FailOutcome::RetryScheduled { delay_until },
     }
@@ -189,6 +192,17 @@ pub(super) fn finished(execution: &Execution, attempt: &Attempt, now: TimestampM
         Some(AttemptOutcome::Cancelled) => LifecyclePhase::Cancelled,
         _ => LifecyclePhase::Terminal,
     };
+    stopped(execution, lifecycle_phase, Some(attempt.clone()), now)
+}
+
+/// The execution in a phase that nothing but a replay leaves, with its last attempt, if it had one.
+pub(super) fn stopped(
+    execution: &Execution,
+    lifecycle_phase: LifecyclePhase,
+    current_attempt: Option<Attempt>,
+    now: TimestampMs,
+) -> Execution {
+    let outcome = current_attempt.as_ref().and_then(|attempt| attempt.outcome);
     let execution = Execution {
         lifecycle_phase,
         ownership_state: OwnershipState::Unowned,
@@ -197,10 +211,10 @@ pub(super) fn finished(execution: &Execution, attempt: &Attempt, now: TimestampM
         blocking_reason: None,
         terminal_at: Some(now),
         eligible_at: None,
-        current_attempt: Some(attempt.clone()),
+        current_attempt,
         ..execution.clone()
     };
-    with_public_state(execution, attempt.outcome)
+    with_public_state(execution, outcome)
 }
 
 /// The execution back in its lane, before another attempt.

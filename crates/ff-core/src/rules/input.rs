@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::backend::{ClaimPolicy, FailureReason};
 use crate::contracts::{
-    CLAIM_BATCH_MAX, ClaimBatchArgs, CreateExecutionArgs, ExecutionFilter,
-    LIST_EXECUTIONS_MAX_LIMIT, READ_EVENTS_MAX_LIMIT, RECONCILE_MAX_LIMIT,
+    CLAIM_BATCH_MAX, CancelExecutionArgs, CancelFlowArgs, ClaimBatchArgs, CreateExecutionArgs,
+    CreateFlowArgs, ExecutionFilter, LIST_EXECUTIONS_MAX_LIMIT, READ_EVENTS_MAX_LIMIT,
+    RECONCILE_MAX_LIMIT, RevokeLeaseArgs,
 };
 use crate::engine_error::{EngineError, ValidationKind};
 use crate::policy::{BackoffStrategy, ExecutionPolicy};
@@ -32,6 +33,8 @@ pub const DEFAULT_PAYLOAD_MAX_BYTES: usize = 1 << 20;
 pub const CREATE_BATCH_MAX: usize = 10_000;
 /// Bytes that the payloads of one batch may have together.
 pub const CREATE_BATCH_MAX_BYTES: usize = 64 << 20;
+/// Bytes that the reason of a cancellation or of a revocation may have.
+pub const OPERATOR_REASON_MAX_BYTES: usize = 4_096;
 /// Arrays and objects within one another that a progress report may have.
 pub const PROGRESS_MAX_DEPTH: usize = 64;
 
@@ -45,6 +48,10 @@ pub struct InputLimits {
 }
 
 type Checked = Result<(), EngineError>;
+
+mod worker;
+
+pub use worker::{check_heartbeat, check_mark_dead, check_register};
 
 /// Checks an execution to create.
 ///
@@ -197,6 +204,64 @@ fn children(value: &Value) -> Vec<&Value> {
 pub fn check_reason(reason: &FailureReason, limits: &InputLimits) -> Checked {
     let detail = reason.detail.as_ref().map_or(0, Vec::len);
     check_size("reason", reason.message.len().saturating_add(detail), limits)
+}
+
+/// Checks the cancellation of an execution.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_cancel(args: &CancelExecutionArgs) -> Checked {
+    check_operator_reason(&args.reason)
+}
+
+/// Checks the revocation of a lease.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_revoke(args: &RevokeLeaseArgs) -> Checked {
+    check_operator_reason(&args.reason)
+}
+
+/// Checks a flow to create.
+///
+/// # Errors
+/// `Validation { InvalidInput }` naming the field.
+pub fn check_create_flow(args: &CreateFlowArgs) -> Checked {
+    check_name("namespace", args.namespace.as_str())?;
+    check_name("flow_kind", &args.flow_kind)?;
+    check_tags(&args.tags)
+}
+
+/// Checks the cancellation of a flow.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_cancel_flow(args: &CancelFlowArgs) -> Checked {
+    check_operator_reason(&args.reason)
+}
+
+/// How many rows a page has: what is asked for, but no more than `max`, and `default` where nothing is.
+///
+/// # Errors
+/// `Validation { InvalidInput }` for 0.
+pub fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, EngineError> {
+    match asked {
+        None => Ok(default),
+        Some(0) => {
+            Err(EngineError::invalid_input("limit: it is 0, and a page has one row or more"))
+        }
+        Some(limit) => Ok(limit.min(max)),
+    }
+}
+
+fn check_operator_reason(reason: &str) -> Checked {
+    if reason.len() <= OPERATOR_REASON_MAX_BYTES {
+        return Ok(());
+    }
+    Err(EngineError::invalid_input(format!(
+        "reason: {} bytes, and {OPERATOR_REASON_MAX_BYTES} is the limit",
+        reason.len()
+    )))
 }
 
 /// Checks a name that must be there: 1 to [`NAME_MAX_BYTES`] bytes without control characters.

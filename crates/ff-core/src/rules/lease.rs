@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::execution::given_back;
 use crate::backend::{FailureClass, Handle, LeaseRenewal};
-use crate::decision::{Decision, Event, Patch, ResultChange};
+use crate::decision::{Decision, Event, Patch};
 use crate::engine_error::{ContentionKind, EngineError, StateKind};
 use crate::execution::{Attempt, Execution};
 use crate::state::{AttemptOutcome, AttemptState, LeaseEventType, LifecyclePhase};
@@ -101,7 +101,7 @@ pub fn delay(held: Held<'_>, until: TimestampMs) -> Result<Decision<()>, EngineE
     let attempt = ended(held.live_attempt()?, AttemptOutcome::Released, held.now);
     let execution = given_back(held.execution, AttemptState::AttemptInterrupted, Some(until));
     Ok(Decision {
-        patch: Some(Patch { execution, attempt: Some(attempt), result: ResultChange::Keep }),
+        patch: Some(Patch::new(execution, Some(attempt))),
         events: vec![Event::lease(held.now, LeaseEventType::Released)],
         outcome: (),
     })
@@ -119,7 +119,7 @@ pub(super) fn ended(attempt: &Attempt, outcome: AttemptOutcome, now: TimestampMs
 
 fn keeping(execution: &Execution, attempt: Attempt) -> Patch {
     let execution = Execution { current_attempt: Some(attempt.clone()), ..execution.clone() };
-    Patch { execution, attempt: Some(attempt), result: ResultChange::Keep }
+    Patch::new(execution, Some(attempt))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::execution::{
 };
 use super::lease::ended;
 use crate::backend::FailureClass;
-use crate::decision::{Decision, Event, Patch, ResultChange};
+use crate::decision::{Decision, Event, Patch};
 use crate::execution::{Attempt, AttemptError, Execution};
 use crate::policy::TimeoutPolicy;
 use crate::state::{
@@ -19,6 +19,8 @@ use crate::state::{
 };
 use crate::types::TimestampMs;
 
+/// Milliseconds after its creation for which an execution stays `submitted`.
+pub const ADMISSION_AGE_MS: u64 = 1_000;
 /// The word that an expired lease leaves on its attempt.
 pub const LEASE_EXPIRED_MESSAGE: &str = "the lease expired";
 
@@ -48,15 +50,26 @@ fn max_reclaim_count(execution: &Execution) -> u32 {
         .map_or(TimeoutPolicy::default().max_reclaim_count, |timeout| timeout.max_reclaim_count)
 }
 
-/// Makes a delayed execution that is due claimable on paper too (TIME-2).
+/// Makes a delayed execution that is due claimable on paper too (TIME-2), and admits one that was submitted
+/// a while ago, so that operators can move it in its queue (OP-4).
 pub fn promote_due(execution: &Execution, now: TimestampMs) -> Option<Decision<()>> {
-    let waits_for_time =
-        matches!(execution.lifecycle_phase, LifecyclePhase::Submitted | LifecyclePhase::Runnable)
-            && execution.eligibility_state == EligibilityState::NotEligibleUntilTime;
-    if !waits_for_time || !is_due(execution, now) {
+    let is_eligible = match execution.eligibility_state {
+        EligibilityState::EligibleNow => true,
+        EligibilityState::NotEligibleUntilTime => is_due(execution, now),
+        _ => return None,
+    };
+    let has_waited = execution.created_at.saturating_add_millis(ADMISSION_AGE_MS) < now;
+    let lifecycle_phase = match execution.lifecycle_phase {
+        LifecyclePhase::Submitted if has_waited => LifecyclePhase::Runnable,
+        phase @ (LifecyclePhase::Submitted | LifecyclePhase::Runnable) => phase,
+        _ => return None,
+    };
+    let is_promoted = execution.eligibility_state != EligibilityState::EligibleNow
+        || lifecycle_phase != execution.lifecycle_phase;
+    if !is_eligible || !is_promoted {
         return None;
     }
-    let mut execution = execution.clone();
+    let mut execution = Execution { lifecycle_phase, ..execution.clone() };
     make_eligible(&mut execution, None);
     Some(decide(with_public_state(execution, None), None, Vec::new()))
 }
@@ -118,7 +131,7 @@ fn timeout_policy(execution: &Execution) -> Option<&TimeoutPolicy> {
 }
 
 fn decide(execution: Execution, attempt: Option<Attempt>, events: Vec<Event>) -> Decision<()> {
-    let patch = Patch { execution, attempt, result: ResultChange::Keep };
+    let patch = Patch::new(execution, attempt);
     Decision { patch: Some(patch), events, outcome: () }
 }
 

@@ -348,7 +348,7 @@ fn only_the_same_terminal_call_is_answered_again() {
     let (before, handle) = (claimed(), first_handle());
     for (i, first) in endings.iter().enumerate() {
         let (patch, answer) = end(held(&before, &handle, NOW), None, *first);
-        let Patch { execution, attempt, result } = patch.unwrap();
+        let Patch { execution, attempt, result, .. } = patch.unwrap();
         let stored = match result {
             ResultChange::Set(result) => result,
             ResultChange::Keep => None,

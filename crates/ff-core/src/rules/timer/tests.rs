@@ -60,7 +60,7 @@ fn every_phase_and_eligibility_is_swept_by_its_tasks_only() {
         }
     }
     expect![[r#"
-        submitted eligible_now: expire_deadline
+        submitted eligible_now: promote_due, expire_deadline
         submitted not_eligible_until_time: promote_due, expire_deadline
         submitted blocked_by_dependencies: expire_deadline
         submitted blocked_by_budget: expire_deadline
@@ -212,6 +212,7 @@ fn a_due_execution_becomes_eligible() {
     assert_eq!(promote_due(&execution, before(NOW)), None);
     let decision = promote_due(&execution, NOW).unwrap();
     expect![[r#"
+        lifecycle_phase: Submitted -> Runnable
         eligibility_state: NotEligibleUntilTime -> EligibleNow
         public_state: Delayed -> Waiting
         eligible_at: 10200 -> None

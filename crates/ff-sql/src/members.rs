@@ -1,0 +1,91 @@
+//! Cancelling the members of a flow, all together.
+
+use std::time::Duration;
+
+use ff_core::backend::CancelFlowWait;
+use ff_core::engine_error::EngineError;
+use ff_core::rules::flow::{FlowCancellation, cancel_member};
+use ff_core::types::ExecutionId;
+use tokio::time::{sleep, timeout};
+
+use crate::changes::{Changes, Loaded};
+
+/// How long a wait sleeps before it looks at the backlog again: the worker that lets go is often elsewhere.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a cancellation does to the members of its flow.
+#[derive(Debug, Default)]
+pub struct CancelledMembers {
+    /// What shall be stored.
+    pub changes: Changes,
+    /// The members that are cancelled.
+    pub cancelled: Vec<ExecutionId>,
+    /// Those of them that a worker may be running.
+    pub held: Vec<ExecutionId>,
+    /// The members that the rules cannot read.
+    pub unreadable: Vec<ExecutionId>,
+}
+
+impl CancelledMembers {
+    /// Asks the rule about each member that was loaded.
+    pub fn decide(
+        loaded: impl IntoIterator<Item = (ExecutionId, Result<Loaded, EngineError>)>,
+        cancellation: &FlowCancellation,
+    ) -> Self {
+        let mut members = Self::default();
+        for (id, loaded) in loaded {
+            match loaded {
+                Ok(loaded) => members.take(&loaded, cancellation),
+                Err(error) => {
+                    tracing::error!(%error, "a flow's cancellation passes a corrupt member by");
+                    members.unreadable.push(id);
+                }
+            }
+        }
+        members
+    }
+
+    fn take(&mut self, loaded: &Loaded, cancellation: &FlowCancellation) {
+        let Some(decision) = cancel_member(&loaded.execution, cancellation) else { return };
+        let id = &loaded.execution.execution_id;
+        if self.changes.take(decision) {
+            self.held.push(id.clone());
+        }
+        self.cancelled.push(id.clone());
+    }
+
+    /// The texts of the members' ids.
+    pub fn texts(ids: &[ExecutionId]) -> Vec<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Waits as long as the caller does for the members' workers to let go (FLOW-8).
+///
+/// # Errors
+/// `Timeout`, and what looking at the backlog answers.
+pub async fn wait_until_let_go(
+    wait: CancelFlowWait,
+    is_let_go: impl AsyncFn() -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    match wait {
+        CancelFlowWait::NoWait => Ok(()),
+        CancelFlowWait::WaitIndefinite => look_until(is_let_go).await,
+        CancelFlowWait::WaitTimeout(patience) => {
+            let late = EngineError::Timeout { op: "cancel_flow", elapsed: patience };
+            timeout(patience, look_until(is_let_go)).await.unwrap_or(Err(late))
+        }
+    }
+}
+
+async fn look_until(
+    is_let_go: impl AsyncFn() -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    let mut pause = FIRST_PAUSE;
+    while !is_let_go().await? {
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(())
+}
