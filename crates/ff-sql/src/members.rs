@@ -73,6 +73,10 @@ pub async fn wait_until_let_go(
         CancelFlowWait::NoWait => Ok(()),
         CancelFlowWait::WaitIndefinite => look_until(is_let_go).await,
         CancelFlowWait::WaitTimeout(patience) => {
+            // However short the wait is, there is one look.
+            if is_let_go().await? {
+                return Ok(());
+            }
             let late = EngineError::Timeout { op: "cancel_flow", elapsed: patience };
             timeout(patience, look_until(is_let_go)).await.unwrap_or(Err(late))
         }
