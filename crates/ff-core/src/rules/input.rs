@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::backend::{ClaimPolicy, FailureReason};
 use crate::contracts::{
     CLAIM_BATCH_MAX, CancelExecutionArgs, CancelFlowArgs, ClaimBatchArgs, CreateExecutionArgs,
-    CreateFlowArgs, ExecutionFilter, LIST_EXECUTIONS_MAX_LIMIT, READ_EVENTS_MAX_LIMIT,
-    RECONCILE_MAX_LIMIT, RevokeLeaseArgs,
+    CreateFlowArgs, ExecutionFilter, LIST_EXECUTIONS_MAX_LIMIT, LIST_FLOWS_MAX_LIMIT,
+    READ_EVENTS_MAX_LIMIT, RECONCILE_MAX_LIMIT, RevokeLeaseArgs,
 };
 use crate::engine_error::{EngineError, ValidationKind};
 use crate::policy::{BackoffStrategy, ExecutionPolicy};
@@ -142,6 +142,14 @@ pub fn check_reconcile_limit(limit: u32) -> Checked {
 /// `Validation { InvalidInput }`.
 pub fn check_read_events_limit(limit: u32) -> Checked {
     check_range("limit", limit, READ_EVENTS_MAX_LIMIT)
+}
+
+/// Checks how many of a flow's members a page has.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_members_limit(limit: u32) -> Checked {
+    check_range("limit", limit, LIST_FLOWS_MAX_LIMIT)
 }
 
 /// Checks a filter and the size of its page.
