@@ -22,7 +22,7 @@ fn assert_cancelled(answer: CancelFlowResult, members: usize) {
     assert_eq!(member_execution_ids.len(), members);
 }
 
-/// FLOW-8. A flow whose members nobody holds is waited for no longer than its cancellation takes.
+/// FLOW-8. A flow whose members nobody holds is waited for only while it is cancelled.
 pub(crate) async fn nothing_held_is_nothing_to_wait_for(cx: Cx) {
     let flow_id = given_flow(&cx).await;
     given_member(&cx, &flow_id).await;

@@ -86,7 +86,7 @@ pub(crate) async fn a_replay_is_told(cx: Cx) {
     assert_eq!(told[0].details, json!({ "branch": "finished", "replay_count": 1 }));
 }
 
-/// OP-5. What was cancelled can be replayed, and is no longer said to be cancelled.
+/// OP-5. What was cancelled can be replayed, and then nothing says that it was.
 pub(crate) async fn what_was_cancelled_can_be_replayed(cx: Cx) {
     let handle = cx.given_claimed().await;
     let id = handle.execution_id();
