@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::backend::{ClaimPolicy, FailureReason};
 use crate::contracts::{
     CLAIM_BATCH_MAX, CancelExecutionArgs, CancelFlowArgs, ClaimBatchArgs, CreateExecutionArgs,
-    CreateFlowArgs, ExecutionFilter, LIST_EXECUTIONS_MAX_LIMIT, READ_EVENTS_MAX_LIMIT,
-    RECONCILE_MAX_LIMIT, RevokeLeaseArgs,
+    CreateFlowArgs, ExecutionFilter, LIST_EXECUTIONS_MAX_LIMIT, LIST_FLOWS_MAX_LIMIT,
+    READ_EVENTS_MAX_LIMIT, RECONCILE_MAX_LIMIT, RevokeLeaseArgs,
 };
 use crate::engine_error::{EngineError, ValidationKind};
 use crate::policy::{BackoffStrategy, ExecutionPolicy};
@@ -230,6 +230,14 @@ pub fn check_create_flow(args: &CreateFlowArgs) -> Checked {
     check_name("namespace", args.namespace.as_str())?;
     check_name("flow_kind", &args.flow_kind)?;
     check_tags(&args.tags)
+}
+
+/// Checks how many members one page of a flow may have.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_list_flow_members_limit(limit: u32) -> Checked {
+    check_range("limit", limit, LIST_FLOWS_MAX_LIMIT)
 }
 
 /// Checks the cancellation of a flow.
