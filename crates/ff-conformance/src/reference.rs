@@ -12,10 +12,13 @@ mod claim;
 mod event;
 mod execution;
 mod fixture;
+mod flow;
 mod lease;
+mod operator;
 mod probe;
 mod store;
 mod timer;
+mod worker;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -186,6 +186,11 @@ impl EngineError {
         Self::NotFound { entity: "execution" }
     }
 
+    /// A flow that is not stored.
+    pub fn flow_not_found() -> Self {
+        Self::NotFound { entity: "flow" }
+    }
+
     /// Whether the same call may be made again with some hope of another answer.
     ///
     /// True for contention, time-outs and transport failures; repeating any operation is safe.

@@ -4,19 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ff_core::backend::{
-    CapabilitySet, ClaimPolicy, FailOutcome, FailureClass, FailureReason, Handle, LeaseRenewal,
+    CancelFlowPolicy, CancelFlowWait, CapabilitySet, ClaimPolicy, FailOutcome, FailureClass,
+    FailureReason, Handle, LeaseRenewal,
 };
-use ff_core::contracts::{
-    Area, Capabilities, ClaimBatchArgs, ClaimedExecution, Completion, CreateExecutionArgs,
-    CreateExecutionResult, EventCursor, EventStream, ExecutionContext, ExecutionCount,
-    ExecutionEvent, ExecutionFilter, ExecutionOutcome, ExecutionPage, ExecutionsCursor, Failure,
-    LaneInfo, ReconcileTask, RecordedEvent, ScanReport,
-};
+use ff_core::contracts::*;
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, ExecutionSnapshot};
 use ff_core::partition::PartitionConfig;
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs};
+use ff_core::types::{ExecutionId, FlowId, LaneId, Namespace, TimestampMs};
 use serde_json::Value;
 
 use super::{LABEL, ReferenceBackend};
@@ -130,6 +126,82 @@ impl EngineBackend for ReferenceBackend {
         self.give_back(handle, until)
     }
 
+    async fn check_leases(&self, handles: &[Handle]) -> Answer<Vec<Answer<()>>> {
+        self.check_all(handles)
+    }
+
+    async fn revoke_lease(&self, args: RevokeLeaseArgs) -> Answer<RevokeLeaseResult> {
+        self.revoke(&args)
+    }
+
+    async fn list_expired_leases(
+        &self,
+        args: ListExpiredLeasesArgs,
+    ) -> Answer<ListExpiredLeasesResult> {
+        self.expired_leases(&args)
+    }
+
+    // ---- operator --------------------------------------------------------------------------
+
+    async fn cancel_execution(&self, args: CancelExecutionArgs) -> Answer<CancelExecutionResult> {
+        self.cancel_one(&args)
+    }
+
+    async fn change_priority(&self, args: ChangePriorityArgs) -> Answer<ChangePriorityResult> {
+        self.reprioritize(&args)
+    }
+
+    async fn replay_execution(&self, args: ReplayExecutionArgs) -> Answer<ReplayExecutionResult> {
+        self.replay(&args)
+    }
+
+    // ---- flow ------------------------------------------------------------------------------
+
+    async fn create_flow(&self, args: CreateFlowArgs) -> Answer<CreateFlowResult> {
+        self.create_flow_once(&args)
+    }
+
+    async fn add_execution_to_flow(
+        &self,
+        args: AddExecutionToFlowArgs,
+    ) -> Answer<AddExecutionToFlowResult> {
+        self.add_member(&args)
+    }
+
+    async fn describe_flow(&self, flow_id: &FlowId) -> Answer<Option<FlowSnapshot>> {
+        self.flow(flow_id)
+    }
+
+    async fn list_flows(&self, args: ListFlowsArgs) -> Answer<ListFlowsResult> {
+        self.flows(&args)
+    }
+
+    async fn list_flow_members(
+        &self,
+        flow_id: &FlowId,
+        after: Option<&ExecutionId>,
+        limit: u32,
+    ) -> Answer<Vec<ExecutionSnapshot>> {
+        self.members(flow_id, after, limit)
+    }
+
+    async fn cancel_flow(
+        &self,
+        flow_id: &FlowId,
+        policy: CancelFlowPolicy,
+        wait: CancelFlowWait,
+    ) -> Answer<CancelFlowResult> {
+        self.cancel_flow_and_wait(flow_id, policy, wait).await
+    }
+
+    async fn cancel_flow_header(&self, args: CancelFlowArgs) -> Answer<CancelFlowHeader> {
+        self.cancel_flow_by_name(&args)
+    }
+
+    async fn ack_cancel_member(&self, flow_id: &FlowId, id: &ExecutionId) -> Answer<()> {
+        self.ack(flow_id, id)
+    }
+
     // ---- timer -----------------------------------------------------------------------------
 
     async fn reconcile(&self, task: ReconcileTask, limit: u32) -> Answer<ScanReport> {
@@ -152,6 +224,24 @@ impl EngineBackend for ReferenceBackend {
         limit: u32,
     ) -> Answer<Vec<RecordedEvent>> {
         self.read_stream(stream, after, limit)
+    }
+
+    // ---- worker ----------------------------------------------------------------------------
+
+    async fn register_worker(&self, args: RegisterWorkerArgs) -> Answer<RegisterWorkerOutcome> {
+        self.register(&args)
+    }
+
+    async fn heartbeat_worker(&self, args: HeartbeatWorkerArgs) -> Answer<HeartbeatWorkerOutcome> {
+        self.heartbeat(&args)
+    }
+
+    async fn mark_worker_dead(&self, args: MarkWorkerDeadArgs) -> Answer<MarkWorkerDeadOutcome> {
+        self.mark_dead(&args)
+    }
+
+    async fn list_workers(&self, args: ListWorkersArgs) -> Answer<ListWorkersResult> {
+        self.workers(&args)
     }
 
     // ---- admin -----------------------------------------------------------------------------
@@ -202,8 +292,11 @@ impl EngineBackend for ReferenceBackend {
             Area::Execution,
             Area::Claim,
             Area::Lease,
+            Area::Operator,
+            Area::Flow,
             Area::Timer,
             Area::Event,
+            Area::Worker,
             Area::Admin,
         ])
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ff_core::contracts::{
-    DEFAULT_INSTANCE_TAG_KEY, EventCursor, EventStream, ExecutionEvent, RecordedEvent,
+    DEFAULT_INSTANCE_TAG_KEY, EventCursor, EventStream, ExecutionEvent, FlowSnapshot, RecordedEvent,
 };
 use ff_core::decision::{Event, EventKind};
 use ff_core::engine_error::EngineError;
@@ -59,19 +59,35 @@ impl EventLog {
     /// Appends what was decided of an execution, with what its events carry of it.
     pub(super) fn append(&mut self, execution: &Execution, events: Vec<Event>) {
         for event in events {
-            let occurred_at = event.occurred_at;
-            let (stream, name, details) = told(event.kind);
-            let log = self.streams.entry(stream).or_default();
-            log.last_id += 1;
-            let cursor = EventCursor::new(0, log.last_id);
-            let execution_id = execution.execution_id.clone();
-            let mut recorded = RecordedEvent::new(cursor, execution_id, occurred_at, name);
+            let (stream, mut recorded) = self.record(execution.execution_id.clone(), event);
             recorded.flow_id = execution.flow_id.filter(|_| stream == EventStream::Completion);
-            recorded.details = details;
             recorded.namespace = execution.namespace.clone();
             recorded.instance_tag = execution.tags.get(DEFAULT_INSTANCE_TAG_KEY).cloned();
-            log.events.push(recorded);
+            self.push(stream, recorded);
         }
+    }
+
+    /// Appends what was decided of a flow; its UUID stands in the place of an execution's.
+    pub(super) fn append_of_flow(&mut self, flow: &FlowSnapshot, event: Event) {
+        let (stream, mut recorded) = self.record(ExecutionId::from_parts(0, flow.flow_id.0), event);
+        recorded.namespace = flow.namespace.clone();
+        recorded.instance_tag = flow.tags.get(DEFAULT_INSTANCE_TAG_KEY).cloned();
+        self.push(stream, recorded);
+    }
+
+    /// The event under the next id of its stream.
+    fn record(&mut self, id: ExecutionId, event: Event) -> (EventStream, RecordedEvent) {
+        let (stream, name, details) = told(event.kind);
+        let log = self.streams.entry(stream).or_default();
+        log.last_id += 1;
+        let cursor = EventCursor::new(0, log.last_id);
+        let mut recorded = RecordedEvent::new(cursor, id, event.occurred_at, name);
+        recorded.details = details;
+        (stream, recorded)
+    }
+
+    fn push(&mut self, stream: EventStream, recorded: RecordedEvent) {
+        self.streams.entry(stream).or_default().events.push(recorded);
     }
 
     pub(super) fn of_execution(

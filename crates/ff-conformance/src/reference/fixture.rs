@@ -5,15 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ff_core::caps::CapabilityRequirement;
 use ff_core::clock::ManualClock;
-use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult};
+use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult, FlowSnapshot};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
-use ff_core::execution::{Execution, ExecutionKey};
-use ff_core::types::{ExecutionId, Namespace};
+use ff_core::execution::{Attempt, Execution, ExecutionKey};
+use ff_core::types::{ExecutionId, FlowId, Namespace, TimestampMs, WorkerInstanceId};
 
 use super::ReferenceBackend;
-use super::store::Record;
-use crate::fixture::{AttemptKey, Fixture, ForeignExecution, Probe, Store};
+use super::store::{Record, StoredFlow};
+use crate::fixture::{
+    AttemptKey, EdgeGroupCounts, Fixture, ForeignExecution, Probe, RecordedWorkerEvent, Store,
+};
 
 /// Opens [`ReferenceStore`]s.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,6 +94,65 @@ impl Probe for ReferenceStore {
         if let Ok(record) = self.backend.store.lock().load(at.execution_id) {
             record.raw.write_number(at.attempt_index, column, value);
         }
+    }
+
+    async fn write_attempt_text(&self, at: AttemptKey<'_>, column: &str, text: Option<&str>) {
+        if let Ok(record) = self.backend.store.lock().load(at.execution_id) {
+            record.raw.write_text(at.attempt_index, column, text);
+        }
+    }
+
+    async fn insert_foreign_attempt(&self, at: AttemptKey<'_>) {
+        if let Ok(record) = self.backend.store.lock().load(at.execution_id) {
+            record.insert_attempt(Attempt::unclaimed(at.attempt_index));
+        }
+    }
+
+    async fn insert_foreign_flow(&self, flow_id: &FlowId, state: &str, created_at: TimestampMs) {
+        let flow = FlowSnapshot::open(*flow_id, Namespace::new("default"), created_at);
+        let stored = StoredFlow::written(flow, state);
+        self.backend.store.lock().flows.insert(*flow_id, stored);
+    }
+
+    async fn write_flow(&self, ids: &[ExecutionId], flow_id: &FlowId) {
+        let mut state = self.backend.store.lock();
+        for id in ids {
+            if let Ok(record) = state.load(id) {
+                record.join(*flow_id);
+            }
+        }
+    }
+
+    async fn write_edge_group(&self, flow_id: &FlowId, id: &ExecutionId, counts: EdgeGroupCounts) {
+        self.backend.store.lock().edge_groups.insert((*flow_id, id.clone()), counts);
+    }
+
+    async fn read_edge_group(&self, flow_id: &FlowId, id: &ExecutionId) -> EdgeGroupCounts {
+        let state = self.backend.store.lock();
+        state.edge_groups.get(&(*flow_id, id.clone())).copied().unwrap_or_default()
+    }
+
+    async fn read_cancel_backlog(&self, flow_id: &FlowId) -> Option<Vec<ExecutionId>> {
+        let state = self.backend.store.lock();
+        Some(state.backlog.get(flow_id)?.iter().cloned().collect())
+    }
+
+    async fn read_worker_events(
+        &self,
+        namespace: &Namespace,
+        instance: &WorkerInstanceId,
+    ) -> Vec<RecordedWorkerEvent> {
+        let state = self.backend.store.lock();
+        let of_process = state
+            .worker_events
+            .iter()
+            .filter(|((of, at), _)| of == instance && at == namespace)
+            .map(|(_, event)| RecordedWorkerEvent {
+                event_type: event.event_type.as_str().to_owned(),
+                reason: event.reason.clone(),
+                occurred_at: event.occurred_at,
+            });
+        of_process.collect()
     }
 
     async fn count_rows(&self, id: &ExecutionId) -> u64 {

@@ -8,7 +8,7 @@ use ff_core::rules::{self, input};
 use ff_core::types::TimestampMs;
 use serde_json::Value;
 
-use super::store::Record;
+use super::store::{Record, State};
 use super::{LABEL, LIMITS, ReferenceBackend};
 
 impl ReferenceBackend {
@@ -31,6 +31,15 @@ impl ReferenceBackend {
         answer
     }
 
+    pub(super) fn check_all(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Vec<Result<(), EngineError>>, EngineError> {
+        let now = self.clock_now();
+        let mut state = self.lock()?;
+        Ok(handles.iter().map(|handle| state.check_lease(handle, now)).collect())
+    }
+
     /// Loads the execution and the attempt that a handle names, asks a rule, and applies its answer.
     pub(super) fn by_handle<T>(
         &self,
@@ -46,5 +55,16 @@ impl ReferenceBackend {
         let held = Held { execution: &execution, attempt: attempt.as_ref(), handle, now };
         let decision = rule(held, record)?;
         Ok(state.apply(handle.execution_id(), decision))
+    }
+}
+
+impl State {
+    fn check_lease(&mut self, handle: &Handle, now: TimestampMs) -> Result<(), EngineError> {
+        handle.check_backend(LABEL)?;
+        let record = self.load(handle.execution_id())?;
+        let execution = record.execution()?;
+        let attempt = record.attempt(handle.attempt_index())?;
+        let held = Held { execution: &execution, attempt: attempt.as_ref(), handle, now };
+        held.live_attempt().map(drop)
     }
 }

@@ -8,13 +8,16 @@ use std::str::FromStr;
 use ff_core::decision::Patch;
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
-use ff_core::types::{AttemptIndex, ExecutionId, LeaseEpoch, TimestampMs};
+use ff_core::types::{
+    AttemptIndex, ExecutionId, LeaseEpoch, TimestampMs, WorkerId, WorkerInstanceId,
+};
 
 /// What was written past the engine, until the engine overwrites it.
 #[derive(Clone, Default)]
 pub(super) struct RawColumns {
     words: BTreeMap<String, String>,
     numbers: BTreeMap<(AttemptIndex, String), i64>,
+    texts: BTreeMap<(AttemptIndex, String), Option<String>>,
 }
 
 impl RawColumns {
@@ -30,11 +33,16 @@ impl RawColumns {
         self.numbers.insert((attempt, column.to_owned()), value);
     }
 
+    pub(super) fn write_text(&mut self, attempt: AttemptIndex, column: &str, text: Option<&str>) {
+        self.texts.insert((attempt, column.to_owned()), text.map(str::to_owned));
+    }
+
     /// Every word of an execution is written by every patch, and every column of the patch's attempt.
     pub(super) fn overwritten_by(&mut self, patch: &Patch) {
         self.words.clear();
         if let Some(attempt) = &patch.attempt {
             self.numbers.retain(|(index, _), _| *index != attempt.attempt_index);
+            self.texts.retain(|(index, _), _| *index != attempt.attempt_index);
         }
     }
 
@@ -76,6 +84,36 @@ impl RawColumns {
                     let problem = "the reference has no such number";
                     return Err(EngineError::corruption("ff_attempt", other, id, problem));
                 }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RawColumns {
+    /// Reads the texts that were written into the attempt (SAFE-7).
+    pub(super) fn read_texts(
+        &self,
+        id: &ExecutionId,
+        attempt: &mut Attempt,
+    ) -> Result<(), EngineError> {
+        let index = attempt.attempt_index;
+        for ((_, column), text) in self.texts.iter().filter(|((written, _), _)| *written == index) {
+            let corrupt =
+                |problem: &dyn Display| EngineError::corruption("ff_attempt", column, id, problem);
+            match column.as_str() {
+                "outcome" => {
+                    attempt.outcome = text
+                        .as_deref()
+                        .map(str::parse)
+                        .transpose()
+                        .map_err(|problem| corrupt(&problem))?;
+                }
+                "worker_id" => attempt.worker_id = text.clone().map(WorkerId::new),
+                "worker_instance_id" => {
+                    attempt.worker_instance_id = text.clone().map(WorkerInstanceId::new);
+                }
+                _ => return Err(corrupt(&"the reference has no such text")),
             }
         }
         Ok(())

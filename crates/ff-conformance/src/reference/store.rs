@@ -1,17 +1,21 @@
 //! What is stored: the tables of other backends, as maps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use ff_core::caps::CapabilityRequirement;
+use ff_core::contracts::{FlowSnapshot, WorkerInfo};
 use ff_core::decision::{Decision, Patch, ResultChange};
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
+use ff_core::rules::worker::WorkerEvent;
 use ff_core::state::LaneState;
-use ff_core::types::{AttemptIndex, ExecutionId, LaneId, Namespace};
+use ff_core::types::{AttemptIndex, ExecutionId, FlowId, LaneId, Namespace};
 
 use super::event::EventLog;
 use super::probe::RawColumns;
+use super::worker::WorkerKey;
+use crate::fixture::EdgeGroupCounts;
 
 /// Everything that is stored.
 #[derive(Clone, Default)]
@@ -21,6 +25,12 @@ pub(super) struct State {
     pub(super) lanes: BTreeMap<LaneId, LaneState>,
     pub(super) retention: HashMap<Namespace, Duration>,
     pub(super) events: EventLog,
+    pub(super) flows: BTreeMap<FlowId, StoredFlow>,
+    pub(super) edge_groups: HashMap<(FlowId, ExecutionId), EdgeGroupCounts>,
+    /// Cancelled flows whose workers have not all let go, and those members.
+    pub(super) backlog: BTreeMap<FlowId, BTreeSet<ExecutionId>>,
+    pub(super) workers: BTreeMap<WorkerKey, WorkerInfo>,
+    pub(super) worker_events: Vec<(WorkerKey, WorkerEvent)>,
 }
 
 /// An execution's idempotency key is its own within its namespace and lane.
@@ -38,7 +48,35 @@ pub(super) struct Record {
     pub(super) raw: RawColumns,
 }
 
+/// A flow, and what another program has written as its state.
+#[derive(Clone)]
+pub(super) struct StoredFlow {
+    flow: FlowSnapshot,
+    raw_state: Option<String>,
+}
+
+impl StoredFlow {
+    pub(super) fn written(flow: FlowSnapshot, raw_state: &str) -> Self {
+        Self { flow, raw_state: Some(raw_state.to_owned()) }
+    }
+
+    /// The flow, or which of its columns cannot be read.
+    pub(super) fn read(&self) -> Result<FlowSnapshot, EngineError> {
+        let mut flow = self.flow.clone();
+        if let Some(text) = &self.raw_state {
+            flow.public_flow_state = text.parse().map_err(|problem| {
+                EngineError::corruption("ff_flow_core", "public_flow_state", flow.flow_id, problem)
+            })?;
+        }
+        Ok(flow)
+    }
+}
+
 impl State {
+    pub(super) fn put_flow(&mut self, flow: FlowSnapshot) {
+        self.flows.insert(flow.flow_id, StoredFlow { flow, raw_state: None });
+    }
+
     /// The record of an execution that an operation names.
     pub(super) fn load(&mut self, id: &ExecutionId) -> Result<&mut Record, EngineError> {
         self.records.get_mut(id).ok_or_else(EngineError::execution_not_found)
@@ -56,6 +94,11 @@ impl State {
     pub(super) fn apply<T>(&mut self, id: &ExecutionId, decision: Decision<T>) -> T {
         if let Some(record) = self.records.get_mut(id) {
             if let Some(patch) = decision.patch {
+                let reset = patch.execution.flow_id.filter(|_| patch.resets_edge_group);
+                let group = reset.and_then(|flow| self.edge_groups.get_mut(&(flow, id.clone())));
+                if let Some(EdgeGroupCounts { fail, skip, running, .. }) = group {
+                    (*fail, *skip, *running) = (0, 0, 0);
+                }
                 record.store(patch);
             }
             self.events.append(&record.execution, decision.events);
@@ -67,7 +110,8 @@ impl State {
     pub(super) fn count_rows(&self, id: &ExecutionId) -> usize {
         let keys = self.idempotency.values().filter(|holder| *holder == id).count();
         let own = self.find(id).map_or(0, |record| 1 + record.attempts.len());
-        keys + own + self.events.of_execution(id).count()
+        let waited_for = self.backlog.values().filter(|members| members.contains(id)).count();
+        keys + own + waited_for + self.events.of_execution(id).count()
     }
 
     /// Removes an execution with all that names it.
@@ -75,6 +119,10 @@ impl State {
         self.records.remove(id);
         self.events.remove(id);
         self.idempotency.retain(|_, holder| holder != id);
+        for members in self.backlog.values_mut() {
+            members.remove(id);
+        }
+        self.backlog.retain(|_, members| !members.is_empty());
     }
 }
 
@@ -89,6 +137,20 @@ impl Record {
             result: None,
             raw: RawColumns::default(),
         }
+    }
+
+    pub(super) fn flow_id(&self) -> Option<FlowId> {
+        self.execution.flow_id
+    }
+
+    /// Makes it a member of a flow.
+    pub(super) fn join(&mut self, flow_id: FlowId) {
+        self.execution.flow_id = Some(flow_id);
+    }
+
+    /// The row of an attempt that another program has inserted.
+    pub(super) fn insert_attempt(&mut self, attempt: Attempt) {
+        self.attempts.insert(attempt.attempt_index, attempt);
     }
 
     /// The execution with its current attempt, or which of its columns cannot be read.
@@ -110,6 +172,7 @@ impl Record {
     fn readable(&self, attempt: &Attempt) -> Result<Attempt, EngineError> {
         let mut attempt = attempt.clone();
         self.raw.read_numbers(&self.execution.execution_id, &mut attempt)?;
+        self.raw.read_texts(&self.execution.execution_id, &mut attempt)?;
         Ok(attempt)
     }
 

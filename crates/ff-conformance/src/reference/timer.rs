@@ -21,11 +21,9 @@ impl ReferenceBackend {
             ReconcileTask::TimeOutAttempts => state.sweep(timer::time_out_attempt, limit, now),
             ReconcileTask::ExpireDeadlines => state.sweep(timer::expire_deadline, limit, now),
             ReconcileTask::TrimRetention => state.trim_retention(limit, now),
-            ReconcileTask::SweepWorkers => return unavailable("reconcile sweep_workers"),
-            ReconcileTask::DrainCancelBacklog => {
-                return unavailable("reconcile drain_cancel_backlog");
-            }
-            _ => return unavailable("reconcile"),
+            ReconcileTask::SweepWorkers => state.sweep_workers(limit, now),
+            ReconcileTask::DrainCancelBacklog => state.drain_backlog(limit, now),
+            _ => return Err(EngineError::Unavailable { op: "this reconcile task" }),
         };
         drop(state);
         self.store.work.notify_waiters();
@@ -82,8 +80,4 @@ impl State {
             .get(&execution.namespace)
             .is_some_and(|retention| timer::is_past_retention(execution, *retention, now))
     }
-}
-
-fn unavailable<T>(op: &'static str) -> Result<T, EngineError> {
-    Err(EngineError::Unavailable { op })
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ff_conformance::reference::ReferenceFixture;
 use ff_conformance::{
-    AttemptKey, Fixture, ForeignExecution, Probe, Store, UncommittedEvent, cases,
+    AttemptKey, EdgeGroupCounts, Fixture, ForeignExecution, Probe, RecordedWorkerEvent, Store,
+    UncommittedEvent, cases,
 };
 use ff_core::clock::ManualClock;
 use ff_core::engine_backend::EngineBackend;
-use ff_core::types::ExecutionId;
+use ff_core::types::{ExecutionId, FlowId, Namespace, TimestampMs, WorkerInstanceId};
 
 struct MissingFixture;
 
@@ -57,6 +58,42 @@ impl Probe for MissingStore {
 
     async fn write_attempt_number(&self, at: AttemptKey<'_>, column: &str, value: i64) {
         self.0.probe().unwrap().write_attempt_number(at, column, value).await;
+    }
+
+    async fn write_attempt_text(&self, at: AttemptKey<'_>, column: &str, text: Option<&str>) {
+        self.0.probe().unwrap().write_attempt_text(at, column, text).await;
+    }
+
+    async fn insert_foreign_attempt(&self, at: AttemptKey<'_>) {
+        self.0.probe().unwrap().insert_foreign_attempt(at).await;
+    }
+
+    async fn insert_foreign_flow(&self, flow_id: &FlowId, state: &str, created_at: TimestampMs) {
+        self.0.probe().unwrap().insert_foreign_flow(flow_id, state, created_at).await;
+    }
+
+    async fn write_flow(&self, ids: &[ExecutionId], flow_id: &FlowId) {
+        self.0.probe().unwrap().write_flow(ids, flow_id).await;
+    }
+
+    async fn write_edge_group(&self, flow_id: &FlowId, id: &ExecutionId, counts: EdgeGroupCounts) {
+        self.0.probe().unwrap().write_edge_group(flow_id, id, counts).await;
+    }
+
+    async fn read_edge_group(&self, flow_id: &FlowId, id: &ExecutionId) -> EdgeGroupCounts {
+        self.0.probe().unwrap().read_edge_group(flow_id, id).await
+    }
+
+    async fn read_cancel_backlog(&self, flow_id: &FlowId) -> Option<Vec<ExecutionId>> {
+        self.0.probe().unwrap().read_cancel_backlog(flow_id).await
+    }
+
+    async fn read_worker_events(
+        &self,
+        namespace: &Namespace,
+        instance: &WorkerInstanceId,
+    ) -> Vec<RecordedWorkerEvent> {
+        self.0.probe().unwrap().read_worker_events(namespace, instance).await
     }
 
     async fn count_rows(&self, id: &ExecutionId) -> u64 {
