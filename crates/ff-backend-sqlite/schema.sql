@@ -16,7 +16,9 @@ CREATE TABLE ff_attempt (
     PRIMARY KEY (partition_key, execution_id, attempt_index)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ff_attempt_open ON ff_attempt (lease_expires_at_ms) WHERE outcome IS NULL;
+CREATE INDEX ff_attempt_open
+    ON ff_attempt (lease_expires_at_ms)
+    WHERE outcome IS NULL AND terminal_at_ms IS NULL;
 
 CREATE TABLE ff_cancel_backlog (
     partition_key INTEGER NOT NULL,
@@ -32,8 +34,7 @@ CREATE TABLE ff_cancel_backlog_member (
     PRIMARY KEY (partition_key, flow_id, execution_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ff_cancel_backlog_member_execution
-    ON ff_cancel_backlog_member (execution_id, partition_key);
+CREATE INDEX ff_cancel_backlog_member_execution ON ff_cancel_backlog_member (execution_id);
 
 CREATE TABLE ff_completion_event (
     event_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -138,7 +139,13 @@ CREATE INDEX ff_exec_core_finished
 CREATE INDEX ff_exec_core_listed
     ON ff_exec_core (lane_id, public_state, created_at_ms, execution_id, partition_key);
 
-CREATE INDEX ff_exec_core_members ON ff_exec_core (flow_id) WHERE flow_id IS NOT NULL;
+CREATE INDEX ff_exec_core_members
+    ON ff_exec_core (flow_id, execution_id, partition_key)
+    WHERE flow_id IS NOT NULL;
+
+CREATE INDEX ff_exec_core_submitted
+    ON ff_exec_core (created_at_ms)
+    WHERE lifecycle_phase = 'submitted' AND eligibility_state = 'eligible_now';
 
 CREATE TABLE ff_execution_capabilities (
     execution_id BLOB NOT NULL,
@@ -159,6 +166,9 @@ CREATE TABLE ff_flow_core (
     raw_fields TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (partition_key, flow_id)
 ) STRICT;
+
+CREATE INDEX ff_flow_core_listed
+    ON ff_flow_core (public_flow_state, created_at_ms, flow_id, namespace);
 
 CREATE TABLE ff_idempotency (
     namespace TEXT NOT NULL,
@@ -235,4 +245,9 @@ CREATE TABLE ff_worker_registry_event (
     reason TEXT,
     occurred_at_ms INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX ff_worker_registry_event_worker
+    ON ff_worker_registry_event (namespace, worker_instance_id, event_id);
+
+CREATE INDEX ff_worker_registry_instance ON ff_worker_registry (worker_instance_id, namespace);
 

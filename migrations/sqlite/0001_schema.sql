@@ -57,6 +57,11 @@ CREATE INDEX ff_exec_core_delayed
     WHERE lifecycle_phase IN ('submitted', 'runnable')
         AND eligibility_state = 'not_eligible_until_time';
 
+-- Promotion looks here for what waits to be admitted.
+CREATE INDEX ff_exec_core_submitted
+    ON ff_exec_core (created_at_ms)
+    WHERE lifecycle_phase = 'submitted' AND eligibility_state = 'eligible_now';
+
 CREATE INDEX ff_exec_core_deadline
     ON ff_exec_core (deadline_at_ms)
     WHERE deadline_at_ms IS NOT NULL AND lifecycle_phase NOT IN ('terminal', 'cancelled');
@@ -69,7 +74,9 @@ CREATE INDEX ff_exec_core_finished
 CREATE INDEX ff_exec_core_listed
     ON ff_exec_core (lane_id, public_state, created_at_ms, execution_id, partition_key);
 
-CREATE INDEX ff_exec_core_members ON ff_exec_core (flow_id) WHERE flow_id IS NOT NULL;
+CREATE INDEX ff_exec_core_members
+    ON ff_exec_core (flow_id, execution_id, partition_key)
+    WHERE flow_id IS NOT NULL;
 
 CREATE TABLE ff_idempotency (
     namespace TEXT NOT NULL,
@@ -106,8 +113,12 @@ CREATE TABLE ff_attempt (
     PRIMARY KEY (partition_key, execution_id, attempt_index)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ff_attempt_open ON ff_attempt (lease_expires_at_ms) WHERE outcome IS NULL;
+-- A flow's cancellation ends its members' attempts without an outcome.
+CREATE INDEX ff_attempt_open
+    ON ff_attempt (lease_expires_at_ms)
+    WHERE outcome IS NULL AND terminal_at_ms IS NULL;
 
+-- Flows, and all that belongs to one, lie at partition 0; their members anywhere.
 CREATE TABLE ff_flow_core (
     partition_key INTEGER NOT NULL,
     flow_id BLOB NOT NULL,
@@ -121,6 +132,9 @@ CREATE TABLE ff_flow_core (
     raw_fields TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (partition_key, flow_id)
 ) STRICT;
+
+CREATE INDEX ff_flow_core_listed
+    ON ff_flow_core (public_flow_state, created_at_ms, flow_id, namespace);
 
 CREATE TABLE ff_edge (
     partition_key INTEGER NOT NULL,
@@ -160,8 +174,7 @@ CREATE TABLE ff_cancel_backlog_member (
     PRIMARY KEY (partition_key, flow_id, execution_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ff_cancel_backlog_member_execution
-    ON ff_cancel_backlog_member (execution_id, partition_key);
+CREATE INDEX ff_cancel_backlog_member_execution ON ff_cancel_backlog_member (execution_id);
 
 -- AUTOINCREMENT: an id whose event was trimmed is never given again.
 CREATE TABLE ff_completion_event (
@@ -214,6 +227,9 @@ CREATE TABLE ff_worker_registry (
     PRIMARY KEY (namespace, worker_instance_id)
 ) STRICT, WITHOUT ROWID;
 
+-- Lists over all namespaces, and the question whether a process lives.
+CREATE INDEX ff_worker_registry_instance ON ff_worker_registry (worker_instance_id, namespace);
+
 CREATE TABLE ff_worker_registry_event (
     event_id INTEGER PRIMARY KEY AUTOINCREMENT,
     namespace TEXT NOT NULL,
@@ -222,6 +238,9 @@ CREATE TABLE ff_worker_registry_event (
     reason TEXT,
     occurred_at_ms INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX ff_worker_registry_event_worker
+    ON ff_worker_registry_event (namespace, worker_instance_id, event_id);
 
 CREATE TABLE ff_lane (
     lane_id TEXT NOT NULL PRIMARY KEY,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ff_core::backend::{
-    CapabilitySet, ClaimPolicy, FailOutcome, FailureClass, FailureReason, Handle, LeaseRenewal,
+    CancelFlowPolicy, CancelFlowWait, CapabilitySet, ClaimPolicy, FailOutcome, FailureClass,
+    FailureReason, Handle, LeaseRenewal,
 };
 use ff_core::clock::{Clock, FollowedClock};
 use ff_core::contracts::*;
@@ -13,7 +14,7 @@ use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, ExecutionSnapshot};
 use ff_core::partition::PartitionConfig;
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs};
+use ff_core::types::{ExecutionId, FlowId, LaneId, Namespace, TimestampMs};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
@@ -21,7 +22,7 @@ use sqlx::postgres::PgPool;
 use crate::config::PostgresConfig;
 use crate::notify::Notifier;
 use crate::pool::{Connections, Losses};
-use crate::{LABEL, admin, claim, event, execution, lease, migrate, timer};
+use crate::{LABEL, admin, claim, event, execution, flow, lease, migrate, operator, timer, worker};
 
 /// Durable executions in a PostgreSQL database that a fleet shares.
 pub struct PostgresBackend {
@@ -295,6 +296,97 @@ impl EngineBackend for PostgresBackend {
         lease::delay(self, handle, until).await
     }
 
+    async fn check_leases(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Vec<Result<(), EngineError>>, EngineError> {
+        lease::check(self, handles).await
+    }
+
+    async fn revoke_lease(&self, args: RevokeLeaseArgs) -> Result<RevokeLeaseResult, EngineError> {
+        lease::revoke(self, args).await
+    }
+
+    async fn list_expired_leases(
+        &self,
+        args: ListExpiredLeasesArgs,
+    ) -> Result<ListExpiredLeasesResult, EngineError> {
+        lease::list_expired(self, args).await
+    }
+
+    async fn cancel_execution(
+        &self,
+        args: CancelExecutionArgs,
+    ) -> Result<CancelExecutionResult, EngineError> {
+        operator::cancel(self, args).await
+    }
+
+    async fn change_priority(
+        &self,
+        args: ChangePriorityArgs,
+    ) -> Result<ChangePriorityResult, EngineError> {
+        operator::change_priority(self, args).await
+    }
+
+    async fn replay_execution(
+        &self,
+        args: ReplayExecutionArgs,
+    ) -> Result<ReplayExecutionResult, EngineError> {
+        operator::replay(self, args).await
+    }
+
+    async fn create_flow(&self, args: CreateFlowArgs) -> Result<CreateFlowResult, EngineError> {
+        flow::create(self, args).await
+    }
+
+    async fn add_execution_to_flow(
+        &self,
+        args: AddExecutionToFlowArgs,
+    ) -> Result<AddExecutionToFlowResult, EngineError> {
+        flow::add_member(self, args).await
+    }
+
+    async fn describe_flow(&self, flow_id: &FlowId) -> Result<Option<FlowSnapshot>, EngineError> {
+        flow::describe(self, flow_id).await
+    }
+
+    async fn list_flows(&self, args: ListFlowsArgs) -> Result<ListFlowsResult, EngineError> {
+        flow::list(self, args).await
+    }
+
+    async fn list_flow_members(
+        &self,
+        flow_id: &FlowId,
+        after: Option<&ExecutionId>,
+        limit: u32,
+    ) -> Result<Vec<ExecutionSnapshot>, EngineError> {
+        flow::list_members(self, flow_id, after, limit).await
+    }
+
+    async fn cancel_flow(
+        &self,
+        flow_id: &FlowId,
+        policy: CancelFlowPolicy,
+        wait: CancelFlowWait,
+    ) -> Result<CancelFlowResult, EngineError> {
+        flow::cancel(self, flow_id, policy, wait).await
+    }
+
+    async fn cancel_flow_header(
+        &self,
+        args: CancelFlowArgs,
+    ) -> Result<CancelFlowHeader, EngineError> {
+        flow::cancel_header(self, args).await
+    }
+
+    async fn ack_cancel_member(
+        &self,
+        flow_id: &FlowId,
+        execution_id: &ExecutionId,
+    ) -> Result<(), EngineError> {
+        flow::ack(self, flow_id, execution_id).await
+    }
+
     async fn reconcile(&self, task: ReconcileTask, limit: u32) -> Result<ScanReport, EngineError> {
         timer::reconcile(self, task, limit).await
     }
@@ -313,6 +405,31 @@ impl EngineBackend for PostgresBackend {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, EngineError> {
         event::read(self, stream, after, limit).await
+    }
+
+    async fn register_worker(
+        &self,
+        args: RegisterWorkerArgs,
+    ) -> Result<RegisterWorkerOutcome, EngineError> {
+        worker::register(self, args).await
+    }
+
+    async fn heartbeat_worker(
+        &self,
+        args: HeartbeatWorkerArgs,
+    ) -> Result<HeartbeatWorkerOutcome, EngineError> {
+        worker::heartbeat(self, args).await
+    }
+
+    async fn mark_worker_dead(
+        &self,
+        args: MarkWorkerDeadArgs,
+    ) -> Result<MarkWorkerDeadOutcome, EngineError> {
+        worker::mark_dead(self, args).await
+    }
+
+    async fn list_workers(&self, args: ListWorkersArgs) -> Result<ListWorkersResult, EngineError> {
+        worker::list(self, args).await
     }
 
     async fn list_lanes(&self) -> Result<Vec<LaneInfo>, EngineError> {
@@ -360,8 +477,11 @@ impl EngineBackend for PostgresBackend {
             Area::Execution,
             Area::Claim,
             Area::Lease,
+            Area::Operator,
+            Area::Flow,
             Area::Timer,
             Area::Event,
+            Area::Worker,
             Area::Admin,
         ])
     }

@@ -6,8 +6,9 @@ use ff_core::contracts::CreateExecutionArgs;
 use ff_core::decision::{Patch, ResultChange};
 use ff_core::engine_error::EngineError;
 use ff_core::execution::Attempt;
+use ff_core::partition::{PartitionConfig, flow_partition};
 use ff_core::rules::execution::NewExecution;
-use ff_core::types::{ExecutionId, TimestampMs};
+use ff_core::types::{ExecutionId, FlowId, TimestampMs};
 use ff_sql::document::{EventDocument, to_parameter};
 use serde::Serialize;
 use sqlx::postgres::{PgArguments, Postgres};
@@ -113,6 +114,7 @@ pub(crate) fn bind_executions(statement: Statement, patches: &[Patch]) -> Statem
         .bind(column(&executions, |execution| millis(execution.started_at)))
         .bind(column(&executions, |execution| millis(execution.terminal_at)))
         .bind(column(&executions, |execution| millis(execution.eligible_at)))
+        .bind(column(&executions, |execution| millis(execution.deadline_at)))
         .bind(column(&executions, |execution| i64::from(execution.retry_count)))
         .bind(column(&executions, |execution| i64::from(execution.reclaim_count)))
         .bind(column(&executions, |execution| i64::from(execution.replay_count)))
@@ -152,6 +154,23 @@ pub(crate) fn bind_events(statement: Statement, events: &[EventDocument]) -> Sta
         .bind(column(events, |event| event.execution_id()))
         .bind(column(events, |event| event.name()))
         .bind(column(events, |event| event.occurred_at().0))
+}
+
+/// What operators did, as JSON texts.
+pub(crate) fn details(events: &[EventDocument]) -> Result<Vec<Option<String>>, EngineError> {
+    json_column(events, |event| event.details())
+}
+
+/// The parameters of `flow/reset_edge_group.sql`.
+pub(crate) fn bind_downstream(
+    statement: Statement,
+    members: &[(FlowId, &ExecutionId)],
+    partitions: &PartitionConfig,
+) -> Statement {
+    statement
+        .bind(column(members, |(flow, _)| i64::from(flow_partition(flow, partitions).index)))
+        .bind(column(members, |(flow, _)| flow.0))
+        .bind(column(members, |(_, id)| id.uuid()))
 }
 
 /// The parameters of `execution/settle.sql` that are arrays.

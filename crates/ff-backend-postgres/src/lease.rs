@@ -1,22 +1,29 @@
-//! Renewing and giving back leases.
+//! Renewing leases, giving them back, taking them away, and looking at them.
 
 use ff_core::backend::{Handle, LeaseRenewal};
+use ff_core::contracts::{
+    ExpiredLeaseInfo, ExpiredLeasesCursor, LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
+    LIST_EXPIRED_LEASES_MAX_LIMIT, ListExpiredLeasesArgs, ListExpiredLeasesResult, RevokeLeaseArgs,
+    RevokeLeaseResult,
+};
 use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
-use ff_core::rules::input;
 use ff_core::rules::lease::{self as rule, Held};
-use ff_core::types::TimestampMs;
+use ff_core::rules::{input, operator as operator_rule};
+use ff_core::types::{LeaseId, TimestampMs};
 use ff_sql::by_handle::{Answers, no_answer};
 use serde_json::Value;
+use sqlx::postgres::PgRow;
 
 use crate::columns;
 use crate::decide::decide;
-use crate::error::from_sqlx;
+use crate::error::{from_sqlx, unexpected};
 use crate::retry::repeat;
 use crate::tx::Tx;
-use crate::{LABEL, PostgresBackend, rows};
+use crate::{LABEL, PostgresBackend, operator, rows};
 
 const RENEW: &str = include_str!("../sql/lease/renew.sql");
+const LIST_EXPIRED: &str = include_str!("../sql/lease/list_expired.sql");
 
 type Answer<T> = Result<T, EngineError>;
 
@@ -108,4 +115,84 @@ async fn decide_one(
     let answers =
         repeat(backend, async |_| decide(backend, &[handle], None, |_, _, held| rule(held)).await);
     answers.await?.pop().unwrap_or_else(|| no_answer(LABEL))
+}
+
+/// See [`ff_core::engine_backend::EngineBackend::check_leases`].
+pub(crate) async fn check(
+    backend: &PostgresBackend,
+    handles: &[Handle],
+) -> Answer<Vec<Answer<()>>> {
+    let mut answers = Answers::new(LABEL, handles, |handle| handle.check_backend(LABEL));
+    for round in answers.rounds() {
+        let items = answers.items(&round);
+        // A rule that never stores anything leaves it at the look.
+        let look = async |_| {
+            decide(backend, &items, None, |_, _, held| {
+                held.live_attempt().map(|_| Decision::unchanged(()))
+            })
+            .await
+        };
+        let round_answers = repeat(backend, look).await?;
+        answers.note(round, round_answers);
+    }
+    Ok(answers.into_vec())
+}
+
+/// See [`ff_core::engine_backend::EngineBackend::revoke_lease`].
+pub(crate) async fn revoke(
+    backend: &PostgresBackend,
+    args: RevokeLeaseArgs,
+) -> Answer<RevokeLeaseResult> {
+    input::check_revoke(&args)?;
+    operator::decide(backend, &args.execution_id, |execution, now| {
+        Ok(operator_rule::revoke(execution, &args, now))
+    })
+    .await
+}
+
+/// See [`ff_core::engine_backend::EngineBackend::list_expired_leases`].
+pub(crate) async fn list_expired(
+    backend: &PostgresBackend,
+    args: ListExpiredLeasesArgs,
+) -> Answer<ListExpiredLeasesResult> {
+    let (default, max) = (LIST_EXPIRED_LEASES_DEFAULT_LIMIT, LIST_EXPIRED_LEASES_MAX_LIMIT);
+    let limit = input::page_limit(args.limit, default, max)?;
+    let found = repeat(backend, async |_| {
+        let mut tx = Tx::alone(backend).await?;
+        let list = tx
+            .query(LIST_EXPIRED)
+            .bind(args.as_of.0)
+            .bind(args.namespace.as_ref().map(|namespace| namespace.as_str()))
+            .bind(args.after.as_ref().map(|after| after.expires_at_ms.0))
+            .bind(args.after.as_ref().map(|after| after.execution_id.as_str()))
+            .bind(i64::from(limit));
+        let found = list.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
+        tx.commit().await?;
+        Ok(found)
+    })
+    .await?;
+    let entries = found.iter().map(expired_lease).collect::<Answer<Vec<_>>>()?;
+    let is_full = entries.len() == limit as usize;
+    let cursor = entries
+        .last()
+        .filter(|_| is_full)
+        .map(|last| ExpiredLeasesCursor::new(last.expires_at_ms, last.execution_id.clone()));
+    Ok(ListExpiredLeasesResult::new(entries, cursor))
+}
+
+fn expired_lease(row: &PgRow) -> Answer<ExpiredLeaseInfo> {
+    let key = rows::key(row)?;
+    let execution_id = key.execution_id()?;
+    let missing = || unexpected("a lease without its attempt, worker or expiry");
+    let attempt = rows::attempt(row, key)?.ok_or_else(missing)?;
+    let index = attempt.attempt_index;
+    let lease_id = LeaseId::derive(&execution_id, index, attempt.lease_epoch);
+    Ok(ExpiredLeaseInfo::new(
+        execution_id,
+        lease_id,
+        attempt.lease_epoch,
+        attempt.worker_instance_id.ok_or_else(missing)?,
+        attempt.lease_expires_at.ok_or_else(missing)?,
+        index,
+    ))
 }

@@ -12,7 +12,8 @@
 //! # Tour
 //!
 //! - [`PostgresBackend`] is [`ff_core::engine_backend::EngineBackend`]; `backend.rs` only delegates to a
-//!   module for each area: `execution`, `claim`, `lease`, `timer`, `event`, `admin`.
+//!   module for each area: `execution`, `claim`, `lease`, `operator`, `flow`, `timer`, `event`, `worker`,
+//!   `admin`.
 //! - `tx.rs` is the connection of one operation, either a statement by itself or a transaction, and what
 //!   an operation does there: load, ask a rule, apply.
 //! - `decide.rs` is what calls by handle have in common: they store without a lock what nothing has come
@@ -35,14 +36,17 @@ mod error;
 mod event;
 mod examine;
 mod execution;
+mod flow;
 mod lease;
 mod migrate;
 mod notify;
+mod operator;
 mod pool;
 mod retry;
 mod rows;
 mod timer;
 mod tx;
+mod worker;
 
 pub use backend::PostgresBackend;
 pub use config::PostgresConfig;

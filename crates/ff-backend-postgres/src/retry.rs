@@ -6,6 +6,7 @@
 //! reading back.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ff_core::engine_error::{ContentionKind, EngineError};
@@ -14,6 +15,7 @@ use tokio::time::sleep;
 use crate::PostgresBackend;
 use crate::error;
 use crate::pool::Losses;
+use crate::tx::Tx;
 
 /// Tries after the first, when the server has undone the ones before.
 const UNDONE_MAX: u32 = 8;
@@ -86,6 +88,43 @@ where
         } else {
             return Err(error);
         }
+    }
+}
+
+/// The tries at an operation that would answer otherwise once it is done, such as a replay. Each try tells its
+/// answer before it commits; when the server's own word is lost, the next try asks what became of it.
+pub(crate) struct Tries<T>(Mutex<Option<(i64, T)>>);
+
+impl<T> Default for Tries<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Clone> Tries<T> {
+    /// Keeps what was done in the transaction of this id and answered so, unless the try before was done after
+    /// all: then it keeps nothing, and the answer is that of the try before.
+    pub(crate) async fn commit(
+        &self,
+        (mut tx, id): (Tx<'_>, i64),
+        answer: Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        if let Some((before, answer_before)) = self.last() {
+            // The locks that were had since are those that the try before had: it is over.
+            match tx.has_committed(before).await {
+                Ok(true) => return Ok(answer_before),
+                Err(error) if error::lost_answer(&error) => return Err(error),
+                Ok(false) | Err(_) => {}
+            }
+        }
+        let answer = answer?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, answer.clone()));
+        tx.commit().await?;
+        Ok(answer)
+    }
+
+    fn last(&self) -> Option<(i64, T)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

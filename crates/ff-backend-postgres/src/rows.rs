@@ -6,7 +6,9 @@ use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::types::ExecutionId;
 use ff_sql::event_row::EventRow;
+use ff_sql::flow_row::FlowRow;
 use ff_sql::row::{AttemptRow, ContextRow, ExecutionRow, KeyRow};
+use ff_sql::worker_row::WorkerRow;
 use sqlx::Row;
 use sqlx::postgres::{PgRow, Postgres};
 use uuid::Uuid;
@@ -115,6 +117,38 @@ pub(crate) fn context(row: &PgRow) -> Result<ContextRow, EngineError> {
         tags: get(row, "tags")?,
         policy: get(row, "policy")?,
     })
+}
+
+pub(crate) fn flow(row: &PgRow) -> Result<FlowRow, EngineError> {
+    Ok(FlowRow {
+        flow_id: get(row, "flow_id")?,
+        graph_revision: get(row, "graph_revision")?,
+        public_flow_state: get(row, "public_flow_state")?,
+        created_at_ms: get(row, "created_at_ms")?,
+        terminal_at_ms: get(row, "terminal_at_ms")?,
+        namespace: get(row, "namespace")?,
+        flow_kind: get(row, "flow_kind")?,
+        tags: get(row, "tags")?,
+        raw_fields: get(row, "raw_fields")?,
+    })
+}
+
+pub(crate) fn worker(row: &PgRow) -> Result<WorkerRow, EngineError> {
+    Ok(WorkerRow {
+        worker_id: get(row, "worker_id")?,
+        worker_instance_id: get(row, "worker_instance_id")?,
+        namespace: get(row, "namespace")?,
+        lanes: get(row, "lanes")?,
+        capabilities: get(row, "capabilities")?,
+        last_heartbeat_ms: get(row, "last_heartbeat_ms")?,
+        liveness_ttl_ms: get(row, "liveness_ttl_ms")?,
+        registered_at_ms: get(row, "registered_at_ms")?,
+    })
+}
+
+/// The ids of executions in the order of the rows.
+pub(crate) fn ids(rows: &[PgRow]) -> Result<Vec<ExecutionId>, EngineError> {
+    rows.iter().map(|row| key(row)?.execution_id()).collect()
 }
 
 pub(crate) fn event(row: &PgRow) -> Result<EventRow, EngineError> {

@@ -17,7 +17,7 @@ use crate::columns::{self, Statement};
 use crate::error::from_sqlx;
 use crate::retry::repeat;
 use crate::tx::{Key, Tx};
-use crate::{PostgresBackend, rows};
+use crate::{PostgresBackend, flow, rows, worker};
 
 const FIND_EXPIRED_LEASES: &str = include_str!("../sql/timer/find_expired_leases.sql");
 const FIND_DUE: &str = include_str!("../sql/timer/find_due.sql");
@@ -51,6 +51,8 @@ pub(crate) async fn reconcile(
         ReconcileTask::ExpireDeadlines => {
             Sweep { find: FIND_PAST_DEADLINE, rule: rule::expire_deadline }
         }
+        ReconcileTask::SweepWorkers => return worker::sweep(backend, limit).await,
+        ReconcileTask::DrainCancelBacklog => return flow::drain(backend, limit).await,
         ReconcileTask::TrimRetention => return trim_retention(backend, limit).await,
         _ => return Err(EngineError::Unavailable { op: "this reconcile task" }),
     };
@@ -94,7 +96,7 @@ async fn sweep_in(tx: &mut Tx<'_>, sweep: Sweep, limit: u32) -> Result<ScanRepor
     let mut scan = Scan::new(limit);
     while let look @ 1.. = scan.next_look() {
         let find = find(tx, sweep.find, now, (scan.passed_by(), look));
-        let ids = read_ids(&find.fetch_all(tx.conn()?).await.map_err(from_sqlx)?)?;
+        let ids = rows::ids(&find.fetch_all(tx.conn()?).await.map_err(from_sqlx)?)?;
         let keys: Vec<_> = ids.iter().map(Key::new).collect();
         let mut changes = Changes::default();
         for (id, loaded) in ids.iter().zip(tx.load(&keys).await?) {
@@ -118,10 +120,6 @@ async fn sweep_in(tx: &mut Tx<'_>, sweep: Sweep, limit: u32) -> Result<ScanRepor
     Ok(scan.into_report())
 }
 
-fn read_ids(found: &[PgRow]) -> Result<Vec<ExecutionId>, EngineError> {
-    found.iter().map(|row| rows::key(row)?.execution_id()).collect()
-}
-
 async fn trim_retention(backend: &PostgresBackend, limit: u32) -> Result<ScanReport, EngineError> {
     if is_idle(backend, FIND_PAST_RETENTION).await? {
         return Ok(ScanReport::default());
@@ -141,7 +139,7 @@ async fn trim_in(tx: &mut Tx<'_>, limit: u32) -> Result<ScanReport, EngineError>
     while let look @ 1.. = scan.next_look() {
         let find = find(tx, FIND_PAST_RETENTION, now, (scan.passed_by(), look));
         let found = find.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
-        let ids = read_ids(&found)?;
+        let ids = rows::ids(&found)?;
         let keys: Vec<_> = ids.iter().map(Key::new).collect();
         let mut trimmed = Vec::new();
         for (row, (id, loaded)) in found.iter().zip(ids.iter().zip(tx.load(&keys).await?)) {

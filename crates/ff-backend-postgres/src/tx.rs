@@ -27,6 +27,11 @@ const APPLY_EXECUTIONS: &str = include_str!("../sql/execution/apply.sql");
 const APPLY_ATTEMPTS: &str = include_str!("../sql/lease/apply.sql");
 const APPEND_LEASE_EVENTS: &str = include_str!("../sql/event/append_lease.sql");
 const APPEND_COMPLETION_EVENTS: &str = include_str!("../sql/event/append_completion.sql");
+const APPEND_OPERATOR_EVENTS: &str = include_str!("../sql/event/append_operator.sql");
+const RESET_EDGE_GROUPS: &str = include_str!("../sql/flow/reset_edge_group.sql");
+const FIND_TRANSACTION: &str = include_str!("../sql/admin/find_transaction.sql");
+
+const READ_ID: &str = "SELECT pg_current_xact_id()::text AS transaction_id";
 
 /// How long what is under way on a connection may take to end before the connection is given up.
 const ROLLBACK_PATIENCE: Duration = Duration::from_secs(10);
@@ -104,6 +109,28 @@ impl<'c> Tx<'c> {
         Ok(tx)
     }
 
+    /// As [`begin`](Self::begin), in one round trip with the transaction's id, by which
+    /// [`has_committed`](Self::has_committed) finds out what became of it.
+    pub(crate) async fn begin_named(
+        backend: &'c PostgresBackend,
+    ) -> Result<(Self, i64), EngineError> {
+        let mut tx = Self::own(backend, true).await?;
+        let begin = format!("{}; {READ_ID}", backend.connections.begin);
+        let begin = sqlx::raw_sql(AssertSqlSafe(begin));
+        let rows = begin.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
+        let row = rows.first().ok_or_else(|| unexpected("a transaction without an id"))?;
+        let id: String = rows::get(row, "transaction_id")?;
+        let id = id.parse().map_err(|_| unexpected("a transaction whose id is no number"))?;
+        Ok((tx, id))
+    }
+
+    /// Whether the transaction of this id has committed.
+    pub(crate) async fn has_committed(&mut self, id: i64) -> Result<bool, EngineError> {
+        let find = self.query(FIND_TRANSACTION).bind(id);
+        let row = find.fetch_one(self.conn()?).await.map_err(from_sqlx)?;
+        rows::get(&row, "is_committed")
+    }
+
     async fn own(backend: &'c PostgresBackend, is_open: bool) -> Result<Self, EngineError> {
         let conn = Some(backend.connections.acquire().await?);
         let held = Held::Own(Own { conn, is_open, runtime: Handle::try_current().ok() });
@@ -163,6 +190,11 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// The backend whose operation this is.
+    pub(crate) fn backend(&self) -> &'c PostgresBackend {
+        self.backend
+    }
+
     /// The tag whose value events carry.
     pub(crate) fn instance_tag_key(&self) -> &'c str {
         &self.backend.config.instance_tag_key
@@ -190,6 +222,15 @@ impl<'c> Tx<'c> {
         in_order(&rows, keys.len())
     }
 
+    /// As [`load`](Self::load), for one execution and its current attempt.
+    pub(crate) async fn load_one(
+        &mut self,
+        execution_id: &ExecutionId,
+    ) -> Result<Loaded, EngineError> {
+        let loaded = self.load(&[Key::new(execution_id)]).await?.pop();
+        loaded.unwrap_or_else(|| Err(EngineError::execution_not_found()))
+    }
+
     /// Stores what the decisions say, in the order execution, attempt, outbox.
     pub(crate) async fn store(&mut self, changes: Changes) -> Result<(), EngineError> {
         let patches = &changes.patches;
@@ -204,17 +245,44 @@ impl<'c> Tx<'c> {
             let apply = columns::bind_attempts(self.query(APPLY_ATTEMPTS), &attempts)?;
             apply.execute(self.conn()?).await.map_err(from_sqlx)?;
         }
+        self.reset_edge_groups(patches).await?;
         for patch in patches.iter().filter(|patch| is_claimable(&patch.execution, now)) {
             self.wake(&patch.execution.lane_id);
         }
         self.append(&changes.events).await
     }
 
+    async fn reset_edge_groups(&mut self, patches: &[Patch]) -> Result<(), EngineError> {
+        let members: Vec<_> = patches
+            .iter()
+            .filter(|patch| patch.resets_edge_group)
+            .filter_map(|patch| Some((patch.execution.flow_id?, &patch.execution.execution_id)))
+            .collect();
+        if members.is_empty() {
+            return Ok(());
+        }
+        let reset = self.query(RESET_EDGE_GROUPS);
+        let reset = columns::bind_downstream(reset, &members, &self.backend.config.partitions);
+        reset.execute(self.conn()?).await.map_err(from_sqlx)?;
+        Ok(())
+    }
+
     /// Appends events to the outbox.
     pub(crate) async fn append(&mut self, events: &EventDocuments) -> Result<(), EngineError> {
         self.append_to(APPEND_LEASE_EVENTS, &events.lease).await?;
         self.append_to(APPEND_COMPLETION_EVENTS, &events.completion).await?;
-        if events.operator.is_empty() { Ok(()) } else { Err(unexpected("an operator event")) }
+        self.append_operator(&events.operator).await
+    }
+
+    async fn append_operator(&mut self, events: &[EventDocument]) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let append = columns::bind_events(self.query(APPEND_OPERATOR_EVENTS), events)
+            .bind(columns::details(events)?)
+            .bind(self.instance_tag_key());
+        append.execute(self.conn()?).await.map_err(from_sqlx)?;
+        Ok(())
     }
 
     async fn append_to(

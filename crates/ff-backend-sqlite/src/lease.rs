@@ -1,19 +1,28 @@
-//! Renewing and giving back leases.
+//! Renewing, giving back, checking and taking leases.
 
 use ff_core::backend::{Handle, LeaseRenewal};
+use ff_core::contracts::{
+    ExpiredLeaseInfo, ExpiredLeasesCursor, LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
+    LIST_EXPIRED_LEASES_MAX_LIMIT, ListExpiredLeasesArgs, ListExpiredLeasesResult, RevokeLeaseArgs,
+    RevokeLeaseResult,
+};
 use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
-use ff_core::rules::input;
 use ff_core::rules::lease::{self as rule, Held};
-use ff_core::types::TimestampMs;
-use ff_sql::changes::Changes;
+use ff_core::rules::{input, operator};
+use ff_core::types::{LeaseId, Namespace, TimestampMs};
+use ff_sql::by_handle::no_answer;
+use ff_sql::changes::{Changes, Loaded};
 use ff_sql::document::{HandleDocument, KeyDocument, to_parameter};
 use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
 
 use crate::error::{from_sqlx, unexpected};
-use crate::tx::Tx;
+use crate::tx::{Tx, in_order};
 use crate::{LABEL, SqliteBackend, rows};
 
+const LOAD: &str = include_str!("../sql/execution/load.sql");
+const LIST_EXPIRED: &str = include_str!("../sql/lease/list_expired.sql");
 const RENEW: &str = include_str!("../sql/lease/renew.sql");
 
 type Answer<T> = Result<T, EngineError>;
@@ -68,11 +77,9 @@ async fn renew_all(tx: &mut Tx<'_>, handles: &[Handle]) -> Answer<Vec<Answer<Lea
     let mut answers = Vec::with_capacity(handles.len());
     let mut changes = Changes::default();
     for (handle, loaded) in handles.iter().zip(tx.load(&keys).await?) {
-        answers.push(loaded.and_then(|loaded| {
-            let attempt = loaded.attempt.as_ref();
-            let held = Held { execution: &loaded.execution, attempt, handle, now };
-            Ok(changes.take(rule::renew(held)?))
-        }));
+        answers.push(
+            loaded.and_then(|loaded| Ok(changes.take(rule::renew(held(&loaded, handle, now))?))),
+        );
     }
     tx.store(changes).await?;
     Ok(answers)
@@ -105,17 +112,96 @@ async fn decide(
 ) -> Answer<()> {
     handle.check_backend(LABEL)?;
     let handle = handle.clone();
-    backend
-        .writer
-        .run(async move |tx| {
-            let loaded = tx.load(&[KeyDocument::of_handle(&handle)]).await?.pop();
-            let loaded = loaded.unwrap_or_else(|| Err(EngineError::execution_not_found()))?;
-            let attempt = loaded.attempt.as_ref();
-            let now = tx.now();
-            let held = Held { execution: &loaded.execution, attempt, handle: &handle, now };
-            let mut changes = Changes::default();
-            changes.take(rule(held)?);
-            tx.store(changes).await
-        })
+    let decide = async move |tx: &mut Tx<'_>| {
+        let key = KeyDocument::of_handle(&handle);
+        tx.decide(key, |loaded, now| rule(held(loaded, &handle, now))).await
+    };
+    backend.writer.run(decide).await
+}
+
+fn held<'a>(loaded: &'a Loaded, handle: &'a Handle, now: TimestampMs) -> Held<'a> {
+    Held { execution: &loaded.execution, attempt: loaded.attempt.as_ref(), handle, now }
+}
+
+/// See [`ff_core::engine_backend::EngineBackend::check_leases`].
+pub(crate) async fn check(backend: &SqliteBackend, handles: &[Handle]) -> Answer<Vec<Answer<()>>> {
+    let is_ours = |handle: &&Handle| handle.check_backend(LABEL).is_ok();
+    let keys: Vec<_> = handles.iter().filter(is_ours).map(KeyDocument::of_handle).collect();
+    let mut loaded = Vec::new().into_iter();
+    if !keys.is_empty() {
+        let rows = sqlx::query(LOAD)
+            .bind(to_parameter(&keys)?)
+            .fetch_all(&backend.readers)
+            .await
+            .map_err(from_sqlx)?;
+        loaded = in_order(&rows, keys.len())?.into_iter();
+    }
+    let now = backend.config.clock.now();
+    let answers = handles.iter().map(|handle| {
+        handle.check_backend(LABEL)?;
+        let loaded = loaded.next().unwrap_or_else(|| no_answer(LABEL))?;
+        held(&loaded, handle, now).live_attempt().map(|_| ())
+    });
+    Ok(answers.collect())
+}
+
+/// See [`ff_core::engine_backend::EngineBackend::revoke_lease`].
+pub(crate) async fn revoke(
+    backend: &SqliteBackend,
+    args: RevokeLeaseArgs,
+) -> Answer<RevokeLeaseResult> {
+    input::check_revoke(&args)?;
+    let revoke = async move |tx: &mut Tx<'_>| {
+        let key = KeyDocument::new(&args.execution_id);
+        tx.decide(key, |loaded, now| Ok(operator::revoke(&loaded.execution, &args, now))).await
+    };
+    backend.writer.run(revoke).await
+}
+
+/// See [`ff_core::engine_backend::EngineBackend::list_expired_leases`].
+pub(crate) async fn list_expired(
+    backend: &SqliteBackend,
+    args: ListExpiredLeasesArgs,
+) -> Answer<ListExpiredLeasesResult> {
+    let limit = input::page_limit(
+        args.limit,
+        LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
+        LIST_EXPIRED_LEASES_MAX_LIMIT,
+    )?;
+    let after = args.after.as_ref();
+    let found = sqlx::query(LIST_EXPIRED)
+        .bind(args.as_of.0)
+        .bind(args.namespace.as_ref().map(Namespace::as_str))
+        .bind(after.map(|cursor| cursor.expires_at_ms.0))
+        .bind(after.map(|cursor| i64::from(cursor.execution_id.partition())))
+        .bind(after.map(|cursor| cursor.execution_id.uuid()))
+        .bind(i64::from(limit))
+        .fetch_all(&backend.readers)
         .await
+        .map_err(from_sqlx)?;
+    let entries = found.iter().map(read_expired).collect::<Answer<Vec<_>>>()?;
+    let is_full = entries.len() == limit as usize;
+    let cursor = entries
+        .last()
+        .filter(|_| is_full)
+        .map(|last| ExpiredLeasesCursor::new(last.expires_at_ms, last.execution_id.clone()));
+    Ok(ListExpiredLeasesResult::new(entries, cursor))
+}
+
+fn read_expired(row: &SqliteRow) -> Answer<ExpiredLeaseInfo> {
+    let key = rows::key(row)?;
+    let execution_id = key.execution_id()?;
+    let attempt = rows::attempt(row, key)?.ok_or_else(|| unexpected("a lease on no attempt"))?;
+    let held = attempt.worker_instance_id.zip(attempt.lease_expires_at);
+    let (worker_instance_id, expires_at) = held.ok_or_else(|| unexpected("a lease of nobody"))?;
+    let (attempt_index, epoch) = (attempt.attempt_index, attempt.lease_epoch);
+    let lease_id = LeaseId::derive(&execution_id, attempt_index, epoch);
+    Ok(ExpiredLeaseInfo::new(
+        execution_id,
+        lease_id,
+        epoch,
+        worker_instance_id,
+        expires_at,
+        attempt_index,
+    ))
 }

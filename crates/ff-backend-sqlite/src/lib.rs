@@ -12,7 +12,8 @@
 //! # Tour
 //!
 //! - [`SqliteBackend`] is [`ff_core::engine_backend::EngineBackend`]; `backend.rs` only delegates to a
-//!   module for each area: `execution`, `claim`, `lease`, `timer`, `event`, `admin`.
+//!   module for each area: `execution`, `claim`, `lease`, `operator`, `flow`, `timer`, `event`, `worker`,
+//!   `admin`.
 //! - `writer.rs` is the one place that writes: a thread that folds every waiting operation into one
 //!   transaction, a savepoint each, and answers after the commit.
 //! - `tx.rs` is what an operation does inside that transaction: load, ask a rule, apply.
@@ -31,13 +32,16 @@ mod error;
 mod event;
 mod examine;
 mod execution;
+mod flow;
 mod lease;
 mod location;
 mod migrate;
+mod operator;
 mod pool;
 mod rows;
 mod timer;
 mod tx;
+mod worker;
 mod writer;
 
 pub use backend::SqliteBackend;

@@ -7,7 +7,9 @@ use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::types::ExecutionId;
 use ff_sql::event_row::EventRow;
+use ff_sql::flow_row::FlowRow;
 use ff_sql::row::{AttemptRow, ContextRow, ExecutionRow, KeyRow};
+use ff_sql::worker_row::{self, WorkerRow};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -155,5 +157,40 @@ pub(crate) fn event(row: &SqliteRow, table: &'static str) -> Result<EventRow, En
         occurred_at_ms: columns.get("occurred_at_ms")?,
         namespace: columns.get("namespace")?,
         instance_tag: columns.get("instance_tag")?,
+    })
+}
+
+pub(crate) fn flow(row: &SqliteRow) -> Result<FlowRow, EngineError> {
+    let flow_id: Uuid = get(row, "flow_id")?;
+    let columns = Columns { row, table: "ff_flow_core", id: flow_id };
+    Ok(FlowRow {
+        flow_id,
+        graph_revision: columns.get("graph_revision")?,
+        public_flow_state: columns.get("public_flow_state")?,
+        created_at_ms: columns.get("created_at_ms")?,
+        terminal_at_ms: columns.get("terminal_at_ms")?,
+        namespace: columns.get("namespace")?,
+        flow_kind: columns.get("flow_kind")?,
+        tags: columns.get("tags")?,
+        raw_fields: columns.get("raw_fields")?,
+    })
+}
+
+pub(crate) fn worker(row: &SqliteRow) -> Result<WorkerRow, EngineError> {
+    let instance: String = get(row, "worker_instance_id")?;
+    let columns = Columns { row, table: "ff_worker_registry", id: instance.as_str() };
+    let names = |column| {
+        let text: String = columns.get(column)?;
+        worker_row::names(column, &instance, &text)
+    };
+    Ok(WorkerRow {
+        worker_id: columns.get("worker_id")?,
+        namespace: columns.get("namespace")?,
+        lanes: names("lanes")?,
+        capabilities: names("capabilities")?,
+        last_heartbeat_ms: columns.get("last_heartbeat_ms")?,
+        liveness_ttl_ms: columns.get("liveness_ttl_ms")?,
+        registered_at_ms: columns.get("registered_at_ms")?,
+        worker_instance_id: instance.clone(),
     })
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::error::from_sqlx;
 use crate::tx::Tx;
-use crate::{SqliteBackend, rows};
+use crate::{SqliteBackend, flow, rows, worker};
 
 const FIND_EXPIRED_LEASES: &str = include_str!("../sql/timer/find_expired_leases.sql");
 const FIND_DUE: &str = include_str!("../sql/timer/find_due.sql");
@@ -51,6 +51,8 @@ pub(crate) async fn reconcile(
         ReconcileTask::ExpireDeadlines => {
             Sweep { find: FIND_PAST_DEADLINE, rule: rule::expire_deadline }
         }
+        ReconcileTask::SweepWorkers => return worker::sweep(backend, limit).await,
+        ReconcileTask::DrainCancelBacklog => return flow::drain(backend, limit).await,
         ReconcileTask::TrimRetention => return trim_retention(backend, limit).await,
         _ => return Err(EngineError::Unavailable { op: "this reconcile task" }),
     };

@@ -1,6 +1,6 @@
 //! What an operation does inside the writer's transaction: load, ask a rule, store.
 
-use ff_core::decision::Patch;
+use ff_core::decision::{Decision, Patch};
 use ff_core::engine_error::EngineError;
 use ff_core::rules::claim::is_claimable;
 use ff_core::types::{LaneId, TimestampMs};
@@ -20,6 +20,8 @@ const APPLY_EXECUTIONS: &str = include_str!("../sql/execution/apply.sql");
 const APPLY_ATTEMPTS: &str = include_str!("../sql/lease/apply.sql");
 const APPEND_LEASE_EVENTS: &str = include_str!("../sql/event/append_lease.sql");
 const APPEND_COMPLETION_EVENTS: &str = include_str!("../sql/event/append_completion.sql");
+const APPEND_OPERATOR_EVENTS: &str = include_str!("../sql/event/append_operator.sql");
+const RESET_EDGE_GROUPS: &str = include_str!("../sql/flow/reset_edge_group.sql");
 
 /// The writer's transaction, inside the savepoint of one operation.
 pub(crate) struct Tx<'c> {
@@ -41,6 +43,10 @@ impl<'c> Tx<'c> {
 
     pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
         self.conn
+    }
+
+    pub(crate) fn instance_tag_path(&self) -> String {
+        self.surroundings.instance_tag_path.clone()
     }
 
     /// Wakes the lane's waiting claims after the commit.
@@ -87,6 +93,20 @@ impl<'c> Tx<'c> {
         in_order(&rows, keys.len())
     }
 
+    /// Loads an execution, asks the rule, stores what it answers.
+    pub(crate) async fn decide<T>(
+        &mut self,
+        key: KeyDocument,
+        rule: impl FnOnce(&Loaded, TimestampMs) -> Result<Decision<T>, EngineError>,
+    ) -> Result<T, EngineError> {
+        let loaded = self.load(&[key]).await?.pop();
+        let loaded = loaded.unwrap_or_else(|| Err(EngineError::execution_not_found()))?;
+        let mut changes = Changes::default();
+        let outcome = changes.take(rule(&loaded, self.now())?);
+        self.store(changes).await?;
+        Ok(outcome)
+    }
+
     /// Stores what the decisions say, in the order execution, attempt, outbox.
     pub(crate) async fn store(&mut self, changes: Changes) -> Result<(), EngineError> {
         let now = self.now();
@@ -96,6 +116,10 @@ impl<'c> Tx<'c> {
         }
         let executions: Vec<_> = patches.iter().map(PatchDocument::new).collect();
         self.execute(APPLY_EXECUTIONS, to_parameter(&executions)?).await?;
+        let resets: Vec<_> = patches.iter().filter_map(edge_group_to_reset).collect();
+        if !resets.is_empty() {
+            self.execute(RESET_EDGE_GROUPS, to_parameter(&resets)?).await?;
+        }
         let attempts: Vec<_> = patches.iter().filter_map(attempt_document).collect();
         if !attempts.is_empty() {
             self.execute(APPLY_ATTEMPTS, to_parameter(&attempts)?).await?;
@@ -110,7 +134,7 @@ impl<'c> Tx<'c> {
     pub(crate) async fn append(&mut self, events: &EventDocuments) -> Result<(), EngineError> {
         self.append_to(APPEND_LEASE_EVENTS, &events.lease).await?;
         self.append_to(APPEND_COMPLETION_EVENTS, &events.completion).await?;
-        if events.operator.is_empty() { Ok(()) } else { Err(unexpected("an operator event")) }
+        self.append_to(APPEND_OPERATOR_EVENTS, &events.operator).await
     }
 
     async fn append_to(
@@ -143,6 +167,10 @@ impl<'c> Tx<'c> {
 fn attempt_document(patch: &Patch) -> Option<AttemptDocument<'_>> {
     let attempt = patch.attempt.as_ref()?;
     Some(AttemptDocument::new(&patch.execution.execution_id, attempt))
+}
+
+fn edge_group_to_reset(patch: &Patch) -> Option<KeyDocument> {
+    patch.resets_edge_group.then(|| KeyDocument::new(&patch.execution.execution_id))
 }
 
 /// Loaded rows in the order of the keys that asked for them; a key without a row is `NotFound`.

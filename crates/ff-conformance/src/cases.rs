@@ -7,8 +7,11 @@ pub(crate) mod admin;
 pub(crate) mod claim;
 pub(crate) mod event;
 pub(crate) mod execution;
+pub(crate) mod flow;
 pub(crate) mod lease;
+pub(crate) mod operator;
 pub(crate) mod timer;
+pub(crate) mod worker;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -36,6 +36,7 @@ mod case;
 mod cases;
 mod cx;
 pub mod fixture;
+mod index;
 mod list;
 pub mod reference;
 pub mod runner;
@@ -47,11 +48,11 @@ pub use fixture::{
     AttemptKey, EdgeGroupCounts, Fixture, ForeignExecution, Probe, RecordedWorkerEvent, Store,
     UncommittedEvent,
 };
-pub use list::cases;
+pub use index::cases;
 
 /// What [`suite!`] expands to; not for anything else.
 #[doc(hidden)]
 pub mod private {
-    pub use crate::list::index;
+    pub use crate::index::index;
     pub use crate::suite::{run_case, run_skipped_case};
 }

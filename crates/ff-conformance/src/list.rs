@@ -143,6 +143,8 @@ macro_rules! __for_each_case {
                 a_retry_does_not_change_when_the_execution_started ["CLAIM-3"];
                 a_reclaim_does_not_change_when_the_execution_started ["CLAIM-3"] timer;
                 a_delay_does_not_change_when_the_execution_started ["CLAIM-3"];
+                first_claim_sets_started_at_once ["CLAIM-3"] timer operator;
+                first_claim_makes_the_public_state_running ["CLAIM-2" "STATE-1"];
                 what_was_never_claimed_never_started ["CLAIM-3"] timer;
                 a_lease_lasts_as_long_as_its_claim_asked_for ["CLAIM-2"];
                 a_batch_takes_what_it_asks_for ["CLAIM-6"];
@@ -272,6 +274,142 @@ macro_rules! __for_each_case {
                 a_subscriber_beside_concurrent_finishers_sees_each_once ["EVT-1"];
                 a_lower_id_that_commits_last_is_not_missed ["EVT-1"] probe;
             }
+            operator {
+                cancelling_what_waits_finishes_it ["OP-1" "STATE-1"];
+                a_delayed_execution_can_be_cancelled ["OP-1"];
+                cancelling_takes_the_lease ["OP-1" "SAFE-5"];
+                a_claimed_execution_tells_of_its_cancellation ["OP-1"] event;
+                what_nobody_holds_tells_of_no_lease ["OP-1"] event;
+                who_cancelled_and_why_is_stored ["OP-1"];
+                a_long_reason_is_refused ["OP-1" "EXEC-3"];
+                cancelling_again_records_nothing ["OP-1" "SAFE-3"] event;
+                cancelling_what_has_finished_says_how ["OP-1"] timer event;
+                what_its_worker_gave_up_is_cancelled_already ["OP-1"] event;
+                an_unknown_execution_cannot_be_cancelled ["OP-1"];
+                only_an_operator_cancels_a_lease_without_its_epoch ["OP-2"];
+                a_stale_epoch_does_not_cancel ["OP-2"];
+                a_lease_holder_cancels_with_its_epoch ["OP-2"];
+                the_lease_of_an_earlier_attempt_does_not_cancel ["OP-2"] timer;
+                no_epoch_is_asked_where_there_is_no_lease ["OP-2"];
+                a_leased_row_without_attempt_can_be_cancelled ["OP-1" "STATE-1"] event probe;
+                revoking_gives_the_execution_back ["OP-3" "STATE-1"];
+                a_revoked_lease_is_lost ["OP-3" "SAFE-5"];
+                a_revocation_is_told_once ["OP-3"] event;
+                without_a_lease_there_is_nothing_to_revoke ["OP-3" "SAFE-3"];
+                another_lease_is_not_revoked ["OP-3"];
+                a_lease_is_revoked_by_its_id ["OP-3"];
+                an_expired_lease_can_be_revoked ["OP-3"];
+                a_lease_id_is_derived_from_its_lease ["OP-3"];
+                a_bad_revocation_is_refused ["OP-3"];
+                checking_leases_changes_none ["FLOW-7" "LEASE-2"];
+                a_changed_priority_moves_the_execution ["OP-4"] timer;
+                a_changed_priority_is_told ["OP-4"] timer event;
+                a_repeated_change_records_nothing ["OP-4" "SAFE-3"] timer event;
+                what_was_just_submitted_cannot_be_moved ["OP-4"] timer;
+                admission_keeps_the_order_of_the_queue ["OP-4" "CLAIM-1"] timer;
+                what_is_retried_can_be_moved ["OP-4"];
+                what_does_not_wait_cannot_be_moved ["OP-4"];
+                the_ends_of_the_range_are_priorities ["OP-4"] timer;
+                a_replayed_execution_waits_again ["OP-5" "STATE-1"];
+                a_replay_is_another_attempt ["OP-5"] event;
+                a_replay_is_told ["OP-5"] event;
+                what_was_cancelled_can_be_replayed ["OP-5"];
+                a_replay_has_its_retries_anew ["OP-5" "FIN-2"];
+                a_deadline_that_has_passed_does_not_end_a_replay ["OP-5" "TIME-4"] timer;
+                what_has_not_finished_cannot_be_replayed ["OP-5"];
+                replays_are_limited_by_the_policy ["OP-5"];
+                a_skipped_member_waits_for_its_dependencies ["OP-6" "STATE-1"] event probe;
+                what_was_skipped_outside_a_flow_waits ["OP-6"] probe;
+                a_member_that_ran_waits ["OP-6"] probe;
+                concurrent_cancels_record_one ["OP-7" "SAFE-4"] event;
+                a_cancel_against_a_completion_has_one_winner ["OP-1" "OP-7" "SAFE-5"] event;
+                concurrent_revocations_take_one_lease ["OP-3" "OP-7"] event;
+                concurrent_replays_make_one ["OP-5" "OP-7"];
+                concurrent_changes_of_priority_record_one ["OP-4" "OP-7"] timer event;
+            }
+            flow {
+                a_created_flow_is_open ["FLOW-1"];
+                the_same_flow_again_is_a_duplicate ["FLOW-1" "SAFE-3"];
+                a_bad_flow_is_refused ["FLOW-1" "EXEC-3"];
+                a_member_raises_the_revision ["FLOW-1"];
+                a_member_again_changes_nothing ["FLOW-1" "SAFE-3"];
+                a_member_of_another_flow_is_refused ["FLOW-1"];
+                what_is_unknown_makes_no_member ["FLOW-1" "FLOW-8"];
+                a_cancelled_flow_takes_no_member ["FLOW-4"];
+                concurrent_additions_each_raise_the_revision ["FLOW-1" "SAFE-4"];
+                flows_are_listed_in_pages ["FLOW-1"];
+                a_list_of_flows_can_be_narrowed ["FLOW-1"];
+                members_are_listed_in_pages ["FLOW-1"];
+                cancelling_a_flow_cancels_its_members ["FLOW-2" "STATE-1"];
+                a_cancelled_flow_keeps_how_and_when ["FLOW-2"];
+                members_tell_of_their_cancellation ["FLOW-2" "SAFE-5"] event;
+                the_worker_of_a_cancelled_member_has_lost_its_lease ["FLOW-2" "FLOW-7" "SAFE-5"] operator;
+                cancel_flow_clears_the_current_attempts_outcome ["FLOW-3"] probe;
+                earlier_attempts_keep_their_outcome ["FLOW-3"];
+                cancelling_what_is_pending_spares_what_is_held ["FLOW-4"];
+                cancelling_the_flow_alone_leaves_its_members ["FLOW-4"];
+                cancelling_a_flow_again_changes_nothing ["FLOW-2" "SAFE-3"] event;
+                the_first_policy_holds ["FLOW-2"];
+                an_unknown_flow_cannot_be_cancelled ["FLOW-8"];
+                a_member_between_two_attempts_is_cancelled ["FLOW-2"];
+                a_cancelled_member_can_be_replayed ["FLOW-2" "OP-5"] operator;
+                a_large_flow_is_cancelled_whole ["FLOW-9"] operator probe;
+                a_flow_of_another_program_is_cancelled ["FLOW-2" "STATE-1"] event probe;
+                a_flow_that_has_finished_is_not_cancelled ["FLOW-2"] probe;
+                a_corrupt_member_holds_up_no_other ["FLOW-2" "SAFE-7"] probe;
+                a_flow_in_no_known_state_is_corrupt ["SAFE-7"] probe;
+                a_bare_attempt_is_cancelled_with_its_flow ["FLOW-2"] event probe;
+                a_cancellation_by_name_records_its_members ["FLOW-5"] probe;
+                a_cancellation_by_name_is_told ["FLOW-5" "EVT-1"] event;
+                a_spared_member_is_not_recorded ["FLOW-5" "FLOW-4"] probe;
+                another_policy_is_refused ["FLOW-5"];
+                a_repeated_cancellation_says_who_has_not_let_go ["FLOW-5" "SAFE-3"];
+                a_finished_flow_was_not_cancelled ["FLOW-5"] probe;
+                the_last_acknowledgement_takes_the_flow_off ["FLOW-6"] probe;
+                what_is_not_in_the_backlog_may_be_acknowledged ["FLOW-6" "SAFE-3"] probe;
+                concurrent_acknowledgements_leave_nothing ["FLOW-6" "SAFE-4"] probe;
+                members_without_worker_are_let_go ["TIME-6"] timer worker probe;
+                a_lapsed_worker_is_gone ["TIME-6" "WORK-2"] timer worker;
+                a_drain_keeps_to_its_limit ["TIME-6" "TIME-8"] timer probe;
+                nothing_held_is_nothing_to_wait_for ["FLOW-8"];
+                a_wait_ends_when_every_worker_has_let_go ["FLOW-8"];
+                a_wait_that_is_over_is_a_time_out ["FLOW-8"];
+                a_wait_ends_when_the_workers_are_gone ["FLOW-8" "TIME-6"] timer;
+                a_cancellation_by_name_can_be_waited_for ["FLOW-8" "FLOW-5"];
+                who_does_not_wait_leaves_no_backlog ["FLOW-5" "FLOW-8"] probe;
+                concurrent_cancellations_of_a_flow_act_once ["OP-7" "SAFE-4"] event;
+                concurrent_cancellations_by_name_act_once ["FLOW-5" "OP-7"];
+                members_that_finish_meanwhile_end_once ["FLOW-2" "SAFE-4" "SAFE-5"] event;
+                an_addition_meanwhile_is_cancelled_or_refused ["FLOW-4" "SAFE-4"];
+            }
+            worker {
+                a_registered_worker_is_listed ["WORK-1"];
+                registering_again_refreshes ["WORK-1" "SAFE-3"];
+                an_instance_of_another_worker_is_refused ["WORK-1"];
+                concurrent_registrations_register_once ["WORK-1" "SAFE-4"];
+                a_bad_registration_is_refused ["WORK-1" "EXEC-3"];
+                a_heartbeat_extends_a_workers_life ["WORK-2"];
+                a_late_heartbeat_is_told_so ["WORK-2"];
+                heartbeats_are_recorded_once_a_minute ["WORK-2"] probe;
+                a_dead_worker_leaves_the_registry ["WORK-3"] probe;
+                a_worker_dies_once ["WORK-3" "SAFE-3"] probe;
+                a_reason_of_death_beyond_the_limit_is_refused ["WORK-3"];
+                a_dead_worker_may_come_back ["WORK-3" "SAFE-3"];
+                workers_are_listed_by_instance_and_namespace ["WORK-5"];
+                a_page_is_never_cut_within_an_instance ["WORK-5"];
+                a_namespaces_workers_are_listed_in_pages ["WORK-5"];
+                a_list_of_workers_begins_after_any_text ["WORK-5"];
+                a_silent_worker_leaves_the_registry ["TIME-5"] timer probe;
+                a_sweep_of_workers_keeps_to_its_limit ["TIME-5" "TIME-8"] timer;
+                concurrent_sweeps_take_each_worker_once ["TIME-5" "TIME-8" "SAFE-4"] timer probe;
+                an_expired_lease_is_listed ["WORK-4"];
+                a_lease_that_has_ended_is_not_listed ["WORK-4"] timer;
+                expired_leases_are_listed_by_expiry_and_id ["WORK-4"];
+                many_leases_of_one_expiry_are_listed_in_pages ["WORK-4"];
+                a_page_of_expired_leases_has_its_limits ["WORK-4"];
+                expired_leases_can_be_narrowed_to_a_namespace ["WORK-4"];
+                a_bare_attempt_is_no_lease ["WORK-4"] probe;
+            }
             admin {
                 lanes_are_listed_by_name ["READ-1"];
                 the_lanes_of_a_batch_are_listed ["READ-1" "EXEC-4"];
@@ -285,79 +423,4 @@ macro_rules! __for_each_case {
             }
         }
     };
-}
-
-macro_rules! index {
-    (
-        ()
-        $($area:ident { $($name:ident [$($rule:literal)*] $($need:ident)*;)* })*
-    ) => {
-        /// The cases by path, so that a name that is not a case does not compile.
-        #[allow(
-            non_upper_case_globals,
-            missing_docs,
-            reason = "a case has one name, that of its function"
-        )]
-        pub mod index {
-            $(
-                pub mod $area {
-                    $(
-                        pub static $name: $crate::Case = $crate::Case {
-                            area: stringify!($area),
-                            name: stringify!($name),
-                            rules: &[$($rule),*],
-                            needs: &[$(stringify!($need)),*],
-                            body: |cx| Box::pin($crate::cases::$area::$name(cx)),
-                        };
-                    )*
-                }
-            )*
-
-            /// What a backend may lack.
-            pub mod lacks {
-                pub const probe: () = ();
-                pub const transaction: () = ();
-                $(pub const $area: () = ();)*
-            }
-        }
-
-        static CASES: &[&crate::Case] = &[$($(&index::$area::$name),*),*];
-    };
-}
-
-__for_each_case! { (index) () }
-
-/// Every case, by area.
-pub fn cases() -> &'static [&'static crate::Case] {
-    CASES
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::cases;
-
-    #[test]
-    fn every_case_names_a_rule_and_no_case_is_listed_twice() {
-        let mut paths = BTreeSet::new();
-        for case in cases() {
-            assert!(!case.rules.is_empty(), "{} proves no rule", case.path());
-            assert!(paths.insert(case.path()), "{} is listed twice", case.path());
-        }
-    }
-
-    #[test]
-    fn every_rule_of_these_areas_has_a_case() {
-        let proved: BTreeSet<&str> = cases().iter().flat_map(|case| case.rules).copied().collect();
-        let numbered =
-            [("EXEC", 5), ("CLAIM", 6), ("LEASE", 3), ("FIN", 7), ("TIME", 4), ("SAFE", 7)];
-        let mut rules: Vec<String> = numbered
-            .iter()
-            .flat_map(|(area, last)| (1..=*last).map(move |number| format!("{area}-{number}")))
-            .collect();
-        rules.extend(["STATE-1", "TIME-7", "TIME-8", "READ-1", "EVT-1"].map(str::to_owned));
-        let missing: Vec<_> = rules.iter().filter(|rule| !proved.contains(rule.as_str())).collect();
-        assert!(missing.is_empty(), "no case proves {missing:?}");
-    }
 }

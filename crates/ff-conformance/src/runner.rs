@@ -13,9 +13,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Serialize;
 
 use crate::case::Case;
+use crate::cases;
 use crate::cx::START;
 use crate::fixture::{Fixture, Store};
-use crate::list::cases;
 use crate::suite::{run_case, runtime};
 
 /// What became of a case.

@@ -105,6 +105,9 @@ macro_rules! __lacking {
     (claim $($case:tt)*) => { $crate::__ignored! { "unavailable: claim", $($case)* } };
     (lease $($case:tt)*) => { $crate::__ignored! { "unavailable: lease", $($case)* } };
     (timer $($case:tt)*) => { $crate::__ignored! { "unavailable: timer", $($case)* } };
+    (operator $($case:tt)*) => { $crate::__ignored! { "unavailable: operator", $($case)* } };
+    (flow $($case:tt)*) => { $crate::__ignored! { "unavailable: flow", $($case)* } };
+    (worker $($case:tt)*) => { $crate::__ignored! { "unavailable: worker", $($case)* } };
     (event $($case:tt)*) => { $crate::__ignored! { "unavailable: event", $($case)* } };
     (admin $($case:tt)*) => { $crate::__ignored! { "unavailable: admin", $($case)* } };
 }

@@ -65,10 +65,13 @@ impl CancelledMembers {
 ///
 /// # Errors
 /// `Timeout`, and what looking at the backlog answers.
-pub async fn wait_until_let_go(
+pub async fn wait_until_let_go<F>(
     wait: CancelFlowWait,
-    is_let_go: impl AsyncFn() -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
+    is_let_go: impl Fn() -> F,
+) -> Result<(), EngineError>
+where
+    F: Future<Output = Result<bool, EngineError>>,
+{
     match wait {
         CancelFlowWait::NoWait => Ok(()),
         CancelFlowWait::WaitIndefinite => look_until(is_let_go).await,
@@ -83,9 +86,10 @@ pub async fn wait_until_let_go(
     }
 }
 
-async fn look_until(
-    is_let_go: impl AsyncFn() -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
+async fn look_until<F>(is_let_go: impl Fn() -> F) -> Result<(), EngineError>
+where
+    F: Future<Output = Result<bool, EngineError>>,
+{
     let mut pause = FIRST_PAUSE;
     while !is_let_go().await? {
         sleep(pause).await;

@@ -1,8 +1,8 @@
 -- Arrays of execution states: $1: partitions, $2: executions, $3: attempt indexes, $4: lifecycle phases,
 -- $5: ownership states, $6: eligibility states, $7: public states, $8: attempt states, $9: blocking
 -- reasons, $10: cancellation reasons, $11: cancelled by, $12: priorities, $13: starts, $14: ends,
--- $15: eligible times, $16: retry counts, $17: reclaim counts, $18: replay counts,
--- $19: whether the result stays, $20: results
+-- $15: eligible times, $16: deadlines, $17: retry counts, $18: reclaim counts, $19: replay counts,
+-- $20: whether the result stays, $21: results
 UPDATE ff_exec_core AS e
 SET attempt_index = item.attempt_index,
     lifecycle_phase = item.lifecycle_phase,
@@ -17,6 +17,7 @@ SET attempt_index = item.attempt_index,
     started_at_ms = item.started_at_ms,
     terminal_at_ms = item.terminal_at_ms,
     eligible_at_ms = item.eligible_at_ms,
+    deadline_at_ms = item.deadline_at_ms,
     retry_count = item.retry_count,
     reclaim_count = item.reclaim_count,
     raw_fields = CASE
@@ -31,11 +32,12 @@ SET attempt_index = item.attempt_index,
 FROM unnest(
     $1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[],
-    $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bytea[]
+    $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::boolean[],
+    $21::bytea[]
 ) AS item (
     partition_key, execution_id, attempt_index, lifecycle_phase, ownership_state, eligibility_state,
     public_state, attempt_state, blocking_reason, cancellation_reason, cancelled_by, priority,
-    started_at_ms, terminal_at_ms, eligible_at_ms, retry_count, reclaim_count, replay_count,
-    keep_result, result
+    started_at_ms, terminal_at_ms, eligible_at_ms, deadline_at_ms, retry_count, reclaim_count,
+    replay_count, keep_result, result
 )
 WHERE e.partition_key = item.partition_key AND e.execution_id = item.execution_id;

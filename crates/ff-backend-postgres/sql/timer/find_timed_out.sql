@@ -5,6 +5,7 @@ JOIN ff_exec_core AS e
     ON e.partition_key = a.partition_key
     AND e.execution_id = a.execution_id
 WHERE a.outcome IS NULL
+    AND a.terminal_at_ms IS NULL
     AND e.lifecycle_phase = 'active'
     AND e.attempt_index = a.attempt_index
     AND CASE

@@ -13,6 +13,7 @@ SET attempt_index = item.value ->> 'attempt_index',
     started_at_ms = item.value ->> 'started_at_ms',
     terminal_at_ms = item.value ->> 'terminal_at_ms',
     eligible_at_ms = item.value ->> 'eligible_at_ms',
+    deadline_at_ms = item.value ->> 'deadline_at_ms',
     retry_count = item.value ->> 'retry_count',
     reclaim_count = item.value ->> 'reclaim_count',
     raw_fields = CASE

@@ -1,5 +1,4 @@
 -- $1: JSON array of leases with results, $2: now
--- The plus keeps it off the index of open attempts, which statistics of an empty store make look short.
 UPDATE ff_exec_core AS e
 SET lifecycle_phase = 'terminal',
     ownership_state = 'unowned',
@@ -21,6 +20,6 @@ WHERE e.partition_key = item.value ->> 'partition_key'
     AND a.attempt_index = item.value ->> 'attempt_index'
     AND a.lease_epoch = item.value ->> 'lease_epoch'
     AND a.worker_instance_id = item.value ->> 'worker_instance_id'
-    AND +a.outcome IS NULL
+    AND a.outcome IS NULL
     AND a.lease_expires_at_ms > $2
 RETURNING partition_key, execution_id;

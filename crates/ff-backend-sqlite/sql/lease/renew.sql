@@ -1,5 +1,4 @@
 -- $1: JSON array of leases, $2: now
--- The plus keeps it off the index of open attempts, which statistics of an empty store make look short.
 UPDATE ff_attempt AS a
 SET lease_expires_at_ms = item.value ->> 'lease_expires_at_ms'
 FROM json_each($1) AS item
@@ -13,6 +12,6 @@ WHERE e.partition_key = item.value ->> 'partition_key'
     AND a.attempt_index = item.value ->> 'attempt_index'
     AND a.lease_epoch = item.value ->> 'lease_epoch'
     AND a.worker_instance_id = item.value ->> 'worker_instance_id'
-    AND +a.outcome IS NULL
+    AND a.outcome IS NULL
     AND a.lease_expires_at_ms > $2
 RETURNING partition_key, execution_id, lease_expires_at_ms;

@@ -5,6 +5,7 @@ CROSS JOIN ff_exec_core AS e
 WHERE e.partition_key = a.partition_key
     AND e.execution_id = a.execution_id
     AND a.outcome IS NULL
+    AND a.terminal_at_ms IS NULL
     AND a.lease_expires_at_ms <= $1
     AND e.lifecycle_phase = 'active'
     AND e.attempt_index = a.attempt_index

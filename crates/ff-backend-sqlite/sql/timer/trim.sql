@@ -26,6 +26,4 @@ WHERE (execution_id, partition_key) IN (
     SELECT value ->> 'execution_id', value ->> 'partition_key' FROM json_each($1)
 );
 DELETE FROM ff_cancel_backlog_member
-WHERE (execution_id, partition_key) IN (
-    SELECT unhex(value ->> 'execution_id', '-'), value ->> 'partition_key' FROM json_each($1)
-);
+WHERE execution_id IN (SELECT unhex(value ->> 'execution_id', '-') FROM json_each($1));

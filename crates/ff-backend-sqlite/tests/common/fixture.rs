@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use ff_backend_sqlite::{SqliteBackend, SqliteConfig};
-use ff_conformance::{AttemptKey, Fixture, ForeignExecution, Probe, Store};
+use ff_conformance::{
+    AttemptKey, EdgeGroupCounts, Fixture, ForeignExecution, Probe, RecordedWorkerEvent, Store,
+};
 use ff_core::clock::ManualClock;
 use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
-use ff_core::types::ExecutionId;
+use ff_core::types::{ExecutionId, FlowId, Namespace, TimestampMs, WorkerInstanceId};
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use tempfile::TempDir;
 
@@ -163,6 +165,132 @@ impl Probe for SqliteStore {
         assert_eq!(written.rows_affected(), 1);
     }
 
+    async fn write_attempt_text(&self, at: AttemptKey<'_>, column: &str, text: Option<&str>) {
+        let update = format!(
+            "UPDATE ff_attempt SET {column} = $4 \
+             WHERE partition_key = $1 AND execution_id = $2 AND attempt_index = $3"
+        );
+        let written = sqlx::query(AssertSqlSafe(update))
+            .bind(i64::from(at.execution_id.partition()))
+            .bind(at.execution_id.uuid())
+            .bind(i64::from(at.attempt_index.0))
+            .bind(text)
+            .execute(self.pool())
+            .await
+            .unwrap();
+        assert_eq!(written.rows_affected(), 1);
+    }
+
+    async fn insert_foreign_attempt(&self, at: AttemptKey<'_>) {
+        let insert = "INSERT INTO ff_attempt (partition_key, execution_id, attempt_index) \
+                      VALUES ($1, $2, $3)";
+        sqlx::query(insert)
+            .bind(i64::from(at.execution_id.partition()))
+            .bind(at.execution_id.uuid())
+            .bind(i64::from(at.attempt_index.0))
+            .execute(self.pool())
+            .await
+            .unwrap();
+    }
+
+    async fn insert_foreign_flow(&self, flow_id: &FlowId, state: &str, created_at: TimestampMs) {
+        let insert = "INSERT INTO ff_flow_core (partition_key, flow_id, public_flow_state, \
+                      created_at_ms) VALUES (0, $1, $2, $3)";
+        sqlx::query(insert)
+            .bind(flow_id.0)
+            .bind(state)
+            .bind(created_at.0)
+            .execute(self.pool())
+            .await
+            .unwrap();
+    }
+
+    async fn write_flow(&self, ids: &[ExecutionId], flow_id: &FlowId) {
+        let mut transaction = self.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+        for id in ids {
+            let update = "UPDATE ff_exec_core SET flow_id = $3 \
+                          WHERE partition_key = $1 AND execution_id = $2";
+            let written = sqlx::query(update)
+                .bind(i64::from(id.partition()))
+                .bind(id.uuid())
+                .bind(flow_id.0)
+                .execute(&mut *transaction)
+                .await
+                .unwrap();
+            assert_eq!(written.rows_affected(), 1);
+        }
+        transaction.commit().await.unwrap();
+    }
+
+    async fn write_edge_group(&self, flow_id: &FlowId, id: &ExecutionId, counts: EdgeGroupCounts) {
+        let write = "INSERT OR REPLACE INTO ff_edge_group (partition_key, flow_id, downstream_eid, \
+                     policy, success_count, fail_count, skip_count, running_count) \
+                     VALUES (0, $1, $2, '{}', $3, $4, $5, $6)";
+        sqlx::query(write)
+            .bind(flow_id.0)
+            .bind(id.uuid())
+            .bind(counts.success)
+            .bind(counts.fail)
+            .bind(counts.skip)
+            .bind(counts.running)
+            .execute(self.pool())
+            .await
+            .unwrap();
+    }
+
+    async fn read_edge_group(&self, flow_id: &FlowId, id: &ExecutionId) -> EdgeGroupCounts {
+        let select = "SELECT success_count, fail_count, skip_count, running_count \
+                      FROM ff_edge_group \
+                      WHERE partition_key = 0 AND flow_id = $1 AND downstream_eid = $2";
+        let row = sqlx::query(select)
+            .bind(flow_id.0)
+            .bind(id.uuid())
+            .fetch_one(self.pool())
+            .await
+            .unwrap();
+        EdgeGroupCounts {
+            success: row.get("success_count"),
+            fail: row.get("fail_count"),
+            skip: row.get("skip_count"),
+            running: row.get("running_count"),
+        }
+    }
+
+    async fn read_cancel_backlog(&self, flow_id: &FlowId) -> Option<Vec<ExecutionId>> {
+        let select = "SELECT flow_id FROM ff_cancel_backlog WHERE flow_id = $1";
+        let backlog = sqlx::query(select).bind(flow_id.0).fetch_optional(self.pool()).await;
+        backlog.unwrap()?;
+        let select = "SELECT e.partition_key, e.execution_id FROM ff_cancel_backlog_member AS m \
+                      JOIN ff_exec_core AS e USING (flow_id, execution_id) \
+                      WHERE m.flow_id = $1 ORDER BY e.execution_id";
+        let rows = sqlx::query(select).bind(flow_id.0).fetch_all(self.pool()).await.unwrap();
+        let ids = rows
+            .iter()
+            .map(|row| ExecutionId::from_parts(row.get("partition_key"), row.get("execution_id")));
+        Some(ids.collect())
+    }
+
+    async fn read_worker_events(
+        &self,
+        namespace: &Namespace,
+        instance: &WorkerInstanceId,
+    ) -> Vec<RecordedWorkerEvent> {
+        let select = "SELECT event_type, reason, occurred_at_ms FROM ff_worker_registry_event \
+                      WHERE namespace = $1 AND worker_instance_id = $2 ORDER BY event_id";
+        let rows = sqlx::query(select)
+            .bind(namespace.as_str())
+            .bind(instance.as_str())
+            .fetch_all(self.pool())
+            .await
+            .unwrap();
+        let events = rows.iter().map(|row| RecordedWorkerEvent {
+            event_type: row.get("event_type"),
+            reason: row.get("reason"),
+            occurred_at: TimestampMs(row.get("occurred_at_ms")),
+        });
+        events.collect()
+    }
+
     async fn count_rows(&self, id: &ExecutionId) -> u64 {
         let mut rows = 0;
         for table in [
@@ -173,6 +301,7 @@ impl Probe for SqliteStore {
             "ff_completion_event",
             "ff_lease_event",
             "ff_operator_event",
+            "ff_cancel_backlog_member",
         ] {
             let count = format!("SELECT count(*) AS n FROM {table} WHERE execution_id IN ($1, $2)");
             let row = sqlx::query(AssertSqlSafe(count))

@@ -240,6 +240,14 @@ pub fn check_create_flow(args: &CreateFlowArgs) -> Checked {
     check_tags(&args.tags)
 }
 
+/// Checks how many members one page of a flow may have.
+///
+/// # Errors
+/// `Validation { InvalidInput }`.
+pub fn check_list_flow_members_limit(limit: u32) -> Checked {
+    check_range("limit", limit, LIST_FLOWS_MAX_LIMIT)
+}
+
 /// Checks the cancellation of a flow.
 ///
 /// # Errors

@@ -139,3 +139,44 @@ pub(crate) async fn a_lease_lasts_as_long_as_its_claim_asked_for(cx: Cx) {
     let renewal = cx.backend.renew(&handle).await.unwrap();
     assert_eq!(renewal.expires_at, cx.now().saturating_add_millis(u64::from(u32::MAX)));
 }
+
+/// CLAIM-3 (#356). Neither retry nor lease expiry, revocation or replay changes when it started.
+pub(crate) async fn first_claim_sets_started_at_once(cx: Cx) {
+    use ff_core::contracts::{ReplayExecutionArgs, RevokeLeaseArgs};
+    let first = cx.given_claimed_with(crate::cx::retries(3, 1)).await;
+    let (id, started_at) = (first.execution_id().clone(), Some(cx.now()));
+
+    cx.fail_and_wait(&first).await;
+    let retried = cx.claim().await;
+    assert_eq!(cx.describe(&id).await.started_at, started_at);
+    let reclaimed = cx.reclaim_and_claim(&retried).await;
+    assert_eq!(cx.describe(&id).await.started_at, started_at);
+    let revocation = RevokeLeaseArgs {
+        execution_id: id.clone(),
+        expected_lease_id: None,
+        worker_instance_id: reclaimed.worker_instance_id().clone(),
+        reason: "stuck".to_owned(),
+    };
+    cx.backend.revoke_lease(revocation).await.unwrap();
+    cx.advance(ONE_MS);
+    let revoked = cx.claim().await;
+    assert_eq!(cx.describe(&id).await.started_at, started_at);
+    cx.backend.complete(&revoked, None).await.unwrap();
+    let replay = ReplayExecutionArgs { execution_id: id.clone(), now: cx.now() };
+    cx.backend.replay_execution(replay).await.unwrap();
+    assert_eq!(cx.describe(&id).await.started_at, started_at);
+    let replayed = cx.claim().await;
+
+    assert_eq!(cx.describe(&id).await.started_at, started_at);
+    assert_eq!(cx.attempt(&replayed).await.started_at, Some(cx.now()));
+}
+
+/// CLAIM-2, STATE-1 (#356). The first claim makes the public state running.
+pub(crate) async fn first_claim_makes_the_public_state_running(cx: Cx) {
+    let id = cx.given_created().await;
+
+    cx.claim().await;
+
+    let words = cx.words(&id).await;
+    assert_eq!(words, "active leased not_applicable running_attempt running");
+}

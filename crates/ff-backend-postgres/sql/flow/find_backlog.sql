@@ -1,0 +1,2 @@
+-- $1: partition, $2: flow
+SELECT 1 FROM ff_cancel_backlog WHERE partition_key = $1 AND flow_id = $2;

@@ -1,0 +1,4 @@
+-- $1: flow
+SELECT partition_key, execution_id
+FROM ff_exec_core
+WHERE flow_id = $1 AND lifecycle_phase = 'cancelled' AND cancelled_by = 'flow';

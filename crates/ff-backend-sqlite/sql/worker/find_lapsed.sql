@@ -1,0 +1,8 @@
+-- $1: now, $2: cursor's namespace, $3: cursor's instance, $4: limit
+SELECT worker_id, worker_instance_id, namespace, lanes, capabilities, last_heartbeat_ms,
+    liveness_ttl_ms, registered_at_ms
+FROM ff_worker_registry
+WHERE (namespace, worker_instance_id) > ($2, $3)
+    AND last_heartbeat_ms < $1 - liveness_ttl_ms
+ORDER BY namespace, worker_instance_id
+LIMIT ($4 + 0);
