@@ -5,11 +5,11 @@
 //! $ cargo run --release --example busy_flow -- work
 //! ```
 //!
-//! Half of the imports are of a supplier that does not answer: their first attempt hangs until it is told to
-//! stop. A later attempt, such as that of a replay, finds the supplier well again. `BUSY_FLOW_DB` names another
-//! store than `sqlite:flowfabric.db`.
+//! Half of the imports are of a supplier that is down as long as there is a file `supplier-is-down`: they hang
+//! until they are stopped. `BUSY_FLOW_DB` names another store than `sqlite:flowfabric.db`.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
 use flowfabric::core::engine_backend::EngineBackend;
@@ -56,12 +56,19 @@ async fn work(backend: Arc<dyn EngineBackend>) -> Outcome {
     Ok(())
 }
 
-async fn import(job: Job<()>, number: u32) -> Result<u32, HandlerError> {
-    let is_well = number < IMPORTS / 2 || job.attempt() > 1;
-    if !is_well {
-        job.cancelled().cancelled().await;
-        println!("import {number} was told to stop");
-        return Err(HandlerError::cancelled("told to stop"));
+async fn import(_: Job<()>, number: u32) -> Result<u32, HandlerError> {
+    if number >= IMPORTS / 2 && Path::new("supplier-is-down").exists() {
+        let _stopped = Stopped(number);
+        std::future::pending().await
     }
     Ok(number)
+}
+
+/// A handler whose execution was cancelled is dropped wherever it waits, and all that it holds with it.
+struct Stopped(u32);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        println!("import {} was stopped", self.0);
+    }
 }
