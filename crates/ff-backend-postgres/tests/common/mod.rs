@@ -1,6 +1,7 @@
 //! What the tests of this backend share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod cuttable;
 pub(crate) mod database;
 pub(crate) mod proxy;
 
