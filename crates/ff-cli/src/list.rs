@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 
 use crate::output::{Failure, Output, one_line, table};
 use crate::store;
+use crate::words::words;
 
 /// List executions, oldest first.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only in this state: waiting, running, completed, failed...
-    #[arg(long)]
+    /// Only in this state.
+    #[arg(long, value_parser = words(PublicState::ALL, PublicState::spellings))]
     state: Option<PublicState>,
     /// Only in this lane.
     #[arg(long)]
@@ -61,7 +62,7 @@ fn print_json(page: &ExecutionPage, output: &Output) -> Result<(), Failure> {
     output.document(&json!({ "executions": executions, "after": after }))
 }
 
-fn document(execution: &Execution) -> Value {
+pub(crate) fn document(execution: &Execution) -> Value {
     json!({
         "execution_id": execution.execution_id,
         "public_state": execution.public_state,
@@ -74,9 +75,19 @@ fn document(execution: &Execution) -> Value {
 }
 
 fn print_text(page: &ExecutionPage, output: &Output) -> Result<(), Failure> {
+    for line in lines(&page.executions) {
+        output.line(&line)?;
+    }
+    if let Some(cursor) = &page.cursor {
+        output.line(&format!("more: --after '{}'", cursor_text(cursor)))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn lines(executions: &[Execution]) -> Vec<String> {
     let header = ["EXECUTION", "STATE", "LANE", "KIND", "ATTEMPT", "CREATED"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for execution in &page.executions {
+    for execution in executions {
         rows.push(vec![
             execution.execution_id.to_string(),
             execution.public_state.to_string(),
@@ -86,13 +97,7 @@ fn print_text(page: &ExecutionPage, output: &Output) -> Result<(), Failure> {
             execution.created_at.to_string(),
         ]);
     }
-    for line in table(&rows) {
-        output.line(&line)?;
-    }
-    if let Some(cursor) = &page.cursor {
-        output.line(&format!("more: --after '{}'", cursor_text(cursor)))?;
-    }
-    Ok(())
+    table(&rows)
 }
 
 fn cursor_text(cursor: &ExecutionsCursor) -> String {

@@ -1,13 +1,22 @@
-//! The `ff` command: checksums as durable work, and a look into a store.
+//! The `ff` command: checksums as durable work, a look into a store, and what operators do to what is in it.
 
+mod cancel;
 mod checksum;
 mod doctor;
+mod flows;
+mod lanes;
 mod list;
 mod migrate;
 mod output;
+mod replay;
+mod reprioritize;
+mod revoke;
+mod several;
 mod show;
 mod stats;
 mod store;
+mod words;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -38,6 +47,13 @@ enum Command {
     List(list::Arguments),
     Show(show::Arguments),
     Stats(stats::Arguments),
+    Cancel(cancel::Arguments),
+    Replay(replay::Arguments),
+    Reprioritize(reprioritize::Arguments),
+    Revoke(revoke::Arguments),
+    Flows(flows::Arguments),
+    Lanes(lanes::Arguments),
+    Workers(workers::Arguments),
     Migrate(migrate::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -72,6 +88,13 @@ async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure>
         Command::List(command) => list::run(db, command, output).await,
         Command::Show(command) => show::run(db, command, output).await,
         Command::Stats(command) => stats::run(db, command, output).await,
+        Command::Cancel(command) => cancel::run(db, command, output).await,
+        Command::Replay(command) => replay::run(db, command, output).await,
+        Command::Reprioritize(command) => reprioritize::run(db, command, output).await,
+        Command::Revoke(command) => revoke::run(db, command, output).await,
+        Command::Flows(command) => flows::run(db, command, output).await,
+        Command::Lanes(command) => lanes::run(db, command, output).await,
+        Command::Workers(command) => workers::run(db, command, output).await,
         Command::Migrate(command) => migrate::run(db, command, output).await,
         Command::Doctor(command) => doctor::run(db, command, output).await,
     }

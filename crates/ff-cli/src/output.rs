@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use flowfabric::core::engine_error::EngineError;
+use flowfabric::core::types::TimestampMs;
 use flowfabric::{ClientError, WorkerError};
 use serde::Serialize;
 
@@ -80,6 +81,10 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+pub(crate) fn time(time: Option<TimestampMs>) -> String {
+    time.map_or("-".to_owned(), |time| time.to_string())
 }
 
 impl From<io::Error> for Failure {

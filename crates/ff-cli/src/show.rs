@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use flowfabric::core::contracts::ExecutionEvent;
 use flowfabric::core::execution::{Attempt, Execution};
-use flowfabric::core::types::{ExecutionId, TimestampMs};
+use flowfabric::core::types::ExecutionId;
 use serde_json::{Value, json};
 
-use crate::output::{Failure, Output, one_line, table};
-use crate::store;
+use crate::output::{Failure, Output, one_line, table, time};
+use crate::{several, store};
 
 /// Show an execution: its state, its attempts and its events.
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let backend = store::open_existing(db).await?;
     let id = &arguments.id;
     let Some(execution) = backend.describe_execution(id).await? else {
-        return Err(Failure::Message(format!("there is no execution {id} in the store")));
+        return Err(Failure::Message(several::unknown(id)));
     };
     let attempts = backend.list_attempts(id).await?;
     let events = backend.list_execution_events(id).await?;
@@ -55,6 +55,7 @@ fn execution_document(execution: &Execution) -> Value {
         "attempt_state": execution.attempt_state,
         "lane_id": execution.lane_id,
         "namespace": execution.namespace,
+        "flow_id": execution.flow_id,
         "execution_kind": execution.execution_kind,
         "priority": execution.priority,
         "tags": execution.tags,
@@ -66,6 +67,8 @@ fn execution_document(execution: &Execution) -> Value {
         "retry_count": execution.retry_count,
         "reclaim_count": execution.reclaim_count,
         "replay_count": execution.replay_count,
+        "cancelled_by": execution.cancelled_by,
+        "cancellation_reason": execution.cancellation_reason,
     })
 }
 
@@ -107,6 +110,10 @@ fn text(execution: &Execution, attempts: &[Attempt], events: &[ExecutionEvent]) 
         time(execution.started_at),
         time(execution.terminal_at),
     ));
+    if let Some(source) = &execution.cancelled_by {
+        let reason = execution.cancellation_reason.as_deref().unwrap_or("-");
+        lines.push(one_line(&format!("cancelled by {source}: {reason}")));
+    }
     lines.push("attempts:".to_owned());
     let rows: Vec<Vec<String>> = attempts.iter().map(attempt_row).collect();
     lines.extend(table(&rows).into_iter().map(|line| format!("  {line}")));
@@ -132,8 +139,4 @@ fn attempt_row(attempt: &Attempt) -> Vec<String> {
         one_line(worker),
         one_line(error),
     ]
-}
-
-fn time(time: Option<TimestampMs>) -> String {
-    time.map_or("-".to_owned(), |time| time.to_string())
 }

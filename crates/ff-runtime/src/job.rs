@@ -87,9 +87,9 @@ impl<S> Job<S> {
         &self.parts.facts.handle
     }
 
-    /// Fires when the lease is lost, the attempt's time is up, the worker's grace time is over, or the
-    /// handler has ended. The handler's own future is dropped at that moment; the token is for what it
-    /// has spawned.
+    /// Fires when the execution was cancelled or the lease lost otherwise, the attempt's time is up, the
+    /// worker's grace time is over, or the handler has ended. The handler's own future is dropped at that
+    /// moment; the token is for what it has spawned.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.parts.cancelled
     }

@@ -9,9 +9,6 @@ use tracing::{debug, error, info, warn};
 
 use crate::backoff::{Backoff, Jitter};
 
-/// The longest wait after a row of errors.
-const ERROR_CAP: Duration = Duration::from_secs(60);
-
 /// What a round of a service found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Round {
@@ -26,6 +23,8 @@ pub(crate) enum Round {
 pub(crate) struct Rounds {
     pub(crate) service: &'static str,
     pub(crate) interval: Duration,
+    /// The longest wait after a row of errors, where the interval is not longer.
+    pub(crate) error_cap: Duration,
     /// What tells this process's rounds from those of others.
     pub(crate) seed: String,
 }
@@ -38,7 +37,7 @@ impl Rounds {
         Fut: Future<Output = Result<Round, EngineError>>,
     {
         let mut jitter = Jitter::seeded_by((self.service, &self.seed));
-        let cap = ERROR_CAP.max(self.interval);
+        let cap = self.error_cap.max(self.interval);
         let mut breaker = Backoff::new(self.interval, cap, (self.service, &self.seed));
         let mut wait = jitter.part_of(self.interval);
         loop {
@@ -100,13 +99,19 @@ mod tests {
     use tokio::time::Instant;
 
     const INTERVAL: Duration = Duration::from_secs(1);
+    const ERROR_CAP: Duration = Duration::from_secs(8);
 
     /// Runs the answers given, then stops; returns the time before each round.
     async fn times(answers: Vec<Result<Round, EngineError>>) -> Vec<Duration> {
         let stop = CancellationToken::new();
         let (answers, seen) = (RefCell::new(answers.into_iter()), RefCell::new(Vec::new()));
         let last = RefCell::new(Instant::now());
-        let rounds = Rounds { service: "test", interval: INTERVAL, seed: "a".to_owned() };
+        let rounds = Rounds {
+            service: "test",
+            interval: INTERVAL,
+            error_cap: ERROR_CAP,
+            seed: "a".to_owned(),
+        };
         rounds
             .run(stop.clone(), || {
                 let now = Instant::now();
@@ -138,6 +143,13 @@ mod tests {
         let times = times(vec![busy(), busy(), busy(), busy(), Ok(Round::Done)]).await;
         assert!(times[4] >= 4 * INTERVAL, "{times:?}");
         assert!(times[5] <= INTERVAL + Duration::from_millis(2), "{times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_row_of_errors_does_not_stretch_it_beyond_the_cap() {
+        let times = times(std::iter::repeat_with(busy).take(20).collect()).await;
+        let longest = times.iter().max().unwrap();
+        assert!(*longest <= ERROR_CAP + Duration::from_millis(2), "{times:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use crate::rounds::{Round, Rounds};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_LIMIT: u32 = 500;
+const ERROR_CAP: Duration = Duration::from_secs(60);
 
 /// Each task and how many intervals lie between its rounds.
 const ROTA: [(ReconcileTask, u32); 7] = [
@@ -66,6 +67,7 @@ impl Supervisor {
             let rounds = Rounds {
                 service: task.as_str(),
                 interval: self.interval.saturating_mul(*every),
+                error_cap: ERROR_CAP,
                 seed: seed.clone(),
             };
             rounds.run(token.clone(), || reconcile(&*self.backend, *task, self.limit))

@@ -6,21 +6,23 @@ use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
 use ff_core::state::PublicState;
 use ff_core::types::ExecutionId;
-use tokio::time::timeout;
-use tracing::debug;
 
-/// The store acknowledges by itself, later, for workers that do not manage to.
+use crate::clock::within;
+
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tells the store that this worker runs the execution no more, if that is what its flow waits for.
+///
+/// # Errors
+/// One that is retryable means that the flow may still wait.
 pub(super) async fn acknowledge_cancellation(
     backend: &dyn EngineBackend,
     execution_id: &ExecutionId,
-) {
-    match timeout(PATIENCE, acknowledge(backend, execution_id)).await {
-        Ok(Ok(())) | Ok(Err(EngineError::Unavailable { .. })) => {}
-        Ok(Err(error)) => debug!(%execution_id, %error, "the cancellation was not acknowledged"),
-        Err(_) => debug!(%execution_id, "acknowledging the cancellation took too long"),
+) -> Result<(), EngineError> {
+    let call = acknowledge(backend, execution_id);
+    match within(PATIENCE, "ack_cancel_member", call).await {
+        Err(EngineError::Unavailable { .. }) => Ok(()),
+        answer => answer,
     }
 }
 

@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::Settings;
 use super::acknowledge::acknowledge_cancellation;
@@ -22,8 +22,8 @@ use crate::clock::{millis, monotonic, store_now, within};
 use crate::handler::HandlerError;
 
 const BATCH: usize = 256;
-/// Leases given back at the same time; there is no batch form.
-const GIVE_BACKS: usize = 16;
+/// Leases given back or let go at the same time; there is no batch form.
+const AT_ONCE: usize = 16;
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_CAP: Duration = Duration::from_secs(1);
 /// Bytes of a failure's message that are stored.
@@ -38,6 +38,12 @@ pub(super) struct Finished {
     pub(super) ending: Ending,
 }
 
+impl Finished {
+    fn has_lost_its_lease(&self) -> bool {
+        self.lease.lost().is_cancelled()
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Ending {
     /// The handler returned this.
@@ -46,6 +52,8 @@ pub(super) enum Ending {
     Fail { class: FailureClass, message: String },
     /// Another worker may have it after this time.
     GiveBack(Duration),
+    /// It has ended by itself; its flow may wait to hear that nobody works under it any more.
+    LetGo,
 }
 
 impl Ending {
@@ -54,6 +62,7 @@ impl Ending {
             Self::Complete(_) => "complete",
             Self::Fail { .. } => "fail",
             Self::GiveBack(_) => "give_back",
+            Self::LetGo => "let_go",
         }
     }
 }
@@ -104,7 +113,11 @@ impl Finisher {
             if batch.is_empty() {
                 continue;
             }
-            let failed = self.flush(batch).await;
+            let mut failed = self.flush(batch).await;
+            if closing {
+                // For a worker that has signed off the store lets go by itself.
+                failed.retain(|item| !matches!(item.ending, Ending::LetGo));
+            }
             if failed.is_empty() {
                 self.backoff.reset();
             } else {
@@ -117,27 +130,24 @@ impl Finisher {
     /// Returns what is to be tried again.
     async fn flush(&self, batch: Vec<Finished>) -> Vec<Finished> {
         let (lost, held): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|item| item.lease.lost().is_cancelled());
+            batch.into_iter().partition(Finished::has_lost_its_lease);
         let (mut completions, mut failures, mut give_backs) = (Vec::new(), Vec::new(), Vec::new());
         for item in held {
             match &item.ending {
                 Ending::Complete(_) => completions.push(item),
                 Ending::Fail { .. } => failures.push(item),
-                Ending::GiveBack(_) => give_backs.push(item),
+                Ending::GiveBack(_) | Ending::LetGo => give_backs.push(item),
             }
         }
-        let (completed, failed, given_back, ()) = tokio::join!(
+        let (completed, failed, given_back, kept) = tokio::join!(
             self.complete(completions),
             self.fail(failures),
             self.give_back(give_backs),
-            self.let_go(lost),
+            self.let_go_of_all(lost),
         );
-        let again = completed.into_iter().chain(failed).chain(given_back);
-        join_all(again.map(|(item, answer)| self.settle(item, answer)))
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
+        let answered = completed.into_iter().chain(failed).chain(given_back);
+        let again = join_all(answered.map(|(item, answer)| self.settle(item, answer))).await;
+        again.into_iter().flatten().chain(kept).collect()
     }
 
     async fn complete(&self, items: Vec<Finished>) -> Answers {
@@ -172,18 +182,30 @@ impl Finisher {
 
     async fn give_back(&self, items: Vec<Finished>) -> Answers {
         stream::iter(items.into_iter().map(|item| self.end_alone(item)))
-            .buffer_unordered(GIVE_BACKS)
+            .buffer_unordered(AT_ONCE)
             .collect()
             .await
     }
 
-    async fn let_go(&self, items: Vec<Finished>) {
-        join_all(items.into_iter().map(async |item| {
-            let execution_id = item.lease.handle().execution_id();
+    /// Returns what is to be tried again.
+    async fn let_go_of_all(&self, items: Vec<Finished>) -> Vec<Finished> {
+        let again = stream::iter(items.into_iter().map(|item| self.let_go(item)));
+        again.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+    }
+
+    async fn let_go(&self, item: Finished) -> Option<Finished> {
+        let execution_id = item.lease.handle().execution_id();
+        if !matches!(item.ending, Ending::LetGo) {
             info!(%execution_id, ending = item.ending.word(), "the lease is lost");
-            acknowledge_cancellation(&*self.backend, execution_id).await;
-        }))
-        .await;
+        }
+        let error = acknowledge_cancellation(&*self.backend, execution_id).await.err()?;
+        if error.is_retryable() {
+            debug!(%execution_id, %error, "the cancellation was not acknowledged; it is tried again");
+            item.lease.lost().cancel();
+            return Some(Finished { ending: Ending::LetGo, ..item });
+        }
+        warn!(%execution_id, %error, "the cancellation cannot be acknowledged; its flow waits on");
+        None
     }
 
     async fn end_alone(&self, item: Finished) -> (Finished, Result<(), EngineError>) {
@@ -203,6 +225,7 @@ impl Finisher {
                 let now = store_now(&*self.backend).await?;
                 self.backend.delay(handle, now.saturating_add_millis(millis(*wait))).await
             }
+            Ending::LetGo => Ok(()),
         }
     }
 
@@ -213,8 +236,7 @@ impl Finisher {
         let ending = item.ending.word();
         if error.is_lease_lost() {
             info!(%execution_id, ending, %error, "the lease is lost");
-            acknowledge_cancellation(&*self.backend, execution_id).await;
-            return None;
+            return self.let_go(Finished { ending: Ending::LetGo, ..item }).await;
         }
         if error.is_retryable() {
             debug!(%execution_id, ending, %error, "the execution was not ended; it is tried again");

@@ -4,24 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ff_core::backend::Handle;
-use ff_core::contracts::ExecutionOutcome;
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
-use ff_core::state::PublicState;
-use ff_core::types::{ExecutionId, WorkerInstanceId};
+use ff_core::types::WorkerInstanceId;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::leases::{HeldLease, Leases};
-use crate::clock::monotonic;
+use crate::clock::{monotonic, within};
 use crate::rounds::{Round, Rounds};
 
-/// An execution that is cancelled stops running within a second.
-const LOOK_INTERVAL: Duration = Duration::from_millis(750);
+/// A handler whose execution was cancelled, or whose lease was revoked, hears of it within a second (FLOW-7).
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two checks after errors, at most.
+const CHECK_ERROR_CAP: Duration = Duration::from_secs(2);
+/// How long a check may take before it is given up for the next one.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks after the leases in three ways: a renewal when a third of their time has passed, a look at what
-/// became of their executions about once a second, and a clock of its own for when the store is away.
+/// Looks after the leases in three ways: a renewal when a third of their time has passed, a check twice a
+/// second whether somebody has ended them, and a clock of its own for when the store is away.
 pub(super) struct Keeper {
     backend: Arc<dyn EngineBackend>,
     leases: Arc<Leases>,
@@ -38,16 +40,20 @@ impl Keeper {
     }
 
     pub(super) async fn run(self, stop: CancellationToken) {
-        let looks =
-            Rounds { service: "lease_look", interval: LOOK_INTERVAL, seed: self.seed.clone() };
-        let look = async {
-            looks.run(stop.clone(), || self.look()).await;
-            // A backend that cannot be looked at still has its leases renewed.
+        let checks = Rounds {
+            service: "lease_check",
+            interval: CHECK_INTERVAL,
+            error_cap: CHECK_ERROR_CAP,
+            seed: self.seed.clone(),
+        };
+        let check = async {
+            checks.run(stop.clone(), || self.check()).await;
+            // Renewals tell where the backend has no checks.
             stop.cancelled().await;
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = look => {}
+            () = check => {}
             () = self.renew_in_time() => {}
             () = self.give_up_in_time() => {}
         }
@@ -90,8 +96,7 @@ impl Keeper {
             return;
         }
         let asked_at = monotonic();
-        let handles: Vec<Handle> = leases.iter().map(|lease| lease.handle.clone()).collect();
-        match self.backend.renew_batch(&handles).await {
+        match self.backend.renew_batch(&handles(&leases)).await {
             Ok(answers) => {
                 for (lease, answer) in leases.iter().zip(answers) {
                     match answer {
@@ -115,20 +120,37 @@ impl Keeper {
         }
     }
 
-    /// Renews at once what seems to run no more: the answer says whether the lease is lost.
-    async fn look(&self) -> Result<Round, EngineError> {
+    /// Asks for all leases in one call whether they still hold.
+    async fn check(&self) -> Result<Round, EngineError> {
         let leases = self.leases.all();
         if leases.is_empty() {
             return Ok(Round::Done);
         }
-        let ids: Vec<ExecutionId> =
-            leases.iter().map(|lease| lease.handle.execution_id().clone()).collect();
-        let outcomes = self.backend.read_outcomes(&ids).await?;
-        let stopped = leases.into_iter().zip(outcomes);
-        let stopped = stopped.filter(|(_, outcome)| !runs(outcome.as_ref()));
-        self.renew(stopped.map(|(lease, _)| lease).collect()).await;
+        let handles = handles(&leases);
+        let call = self.backend.check_leases(&handles);
+        let answers = within(CHECK_PATIENCE, "check_leases", call).await?;
+        for (lease, answer) in leases.iter().zip(answers) {
+            if let Err(error) = answer {
+                self.note_check(lease, &error);
+            }
+        }
         Ok(Round::Done)
     }
+
+    /// Whoever holds the lease tells of its loss: it may have been ended by this process in the meantime.
+    fn note_check(&self, lease: &HeldLease, error: &EngineError) {
+        let execution_id = lease.handle.execution_id();
+        if error.is_lease_lost() {
+            debug!(%execution_id, %error, "a check found the lease ended");
+            self.leases.lose(lease.key);
+        } else {
+            debug!(%execution_id, %error, "the lease was not checked; it is tried again");
+        }
+    }
+}
+
+fn handles(leases: &[HeldLease]) -> Vec<Handle> {
+    leases.iter().map(|lease| lease.handle.clone()).collect()
 }
 
 /// Timers that fire this late mean that nothing else ran in between.
@@ -145,8 +167,4 @@ fn note_lateness(planned: Instant, limit: Duration) {
 
 fn tick(ttl: Duration) -> Duration {
     (ttl / 12).max(Duration::from_millis(1))
-}
-
-fn runs(outcome: Option<&ExecutionOutcome>) -> bool {
-    outcome.is_some_and(|outcome| outcome.public_state == PublicState::Running)
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Settings;
-use crate::clock::{millis, store_now};
+use crate::clock::{millis, store_now, within};
 use crate::rounds::{Round, Rounds};
 
 /// How long the process counts as alive after a sign of life.
@@ -35,9 +35,12 @@ pub(super) async fn keep(
     let rounds = Rounds {
         service: "worker_presence",
         interval: INTERVAL,
+        // Longer, it would lapse while it lives.
+        error_cap: INTERVAL,
         seed: presence.settings.instance_id.to_string(),
     };
-    rounds.run(stop, || presence.round()).await;
+    let round = || within(INTERVAL, "heartbeat_worker", presence.round());
+    rounds.run(stop, round).await;
     if timeout(SIGN_OFF_PATIENCE, presence.sign_off()).await.is_err() {
         debug!("the worker could not sign off; it leaves the registry when its time is up");
     }
@@ -85,10 +88,8 @@ impl Presence {
         Ok(())
     }
 
+    /// A registration whose answer was lost may be there all the same.
     async fn sign_off(&self) {
-        if !self.registered.load(Ordering::Relaxed) {
-            return;
-        }
         if let Err(error) = self.mark_dead().await {
             debug!(%error, "the worker could not sign off");
         }

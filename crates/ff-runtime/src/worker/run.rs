@@ -15,7 +15,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
-use super::acknowledge::acknowledge_cancellation;
 use super::finisher::{Ending, Finished};
 use super::leases::Lease;
 use crate::clock::monotonic;
@@ -85,18 +84,10 @@ impl Desk {
             Err(verdict) => verdict,
         };
         let ran = monotonic().saturating_duration_since(started_at);
-        match ending_of(verdict) {
-            Some(ending) => {
-                // Without a finisher the lease is dropped here, and runs out.
-                if let Some(place) = self.place_at_finisher().await {
-                    place.send(Finished { lease, ending });
-                }
-            }
-            None => {
-                let execution_id = lease.handle().execution_id().clone();
-                drop(lease);
-                acknowledge_cancellation(&*self.backend, &execution_id).await;
-            }
+        let ending = ending_of(verdict);
+        // Without a finisher the lease is dropped here, and runs out.
+        if let Some(place) = self.place_at_finisher().await {
+            place.send(Finished { lease, ending });
         }
         ran
     }
@@ -200,12 +191,11 @@ async fn time_up(limit: Option<(Instant, Duration)>) -> Duration {
     limit
 }
 
-/// How the lease is to be ended; `None` when it has ended already.
-fn ending_of(verdict: Verdict) -> Option<Ending> {
+fn ending_of(verdict: Verdict) -> Ending {
     let error = match verdict {
         Verdict::Handled(Ok(result)) => {
             debug!("the handler succeeded");
-            return Some(Ending::Complete(result));
+            return Ending::Complete(result);
         }
         Verdict::Handled(Err(error)) => error,
         Verdict::Panicked(message) => {
@@ -216,16 +206,16 @@ fn ending_of(verdict: Verdict) -> Option<Ending> {
         }
         Verdict::GiveBack(wait) => {
             info!("the execution is given back");
-            return Some(Ending::GiveBack(wait));
+            return Ending::GiveBack(wait);
         }
         Verdict::LeaseLost => {
             info!("the handler was dropped: its lease is lost");
-            return None;
+            return Ending::LetGo;
         }
     };
     // The message may hold a part of the payload: it is stored, and not logged.
     info!(class = %error.class(), "the attempt failed");
-    Some(Ending::from(error))
+    Ending::from(error)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

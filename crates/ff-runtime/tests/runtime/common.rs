@@ -10,7 +10,7 @@ use ff_core::execution::Attempt;
 use ff_core::policy::{BackoffStrategy, RetryPolicy};
 use ff_core::state::AttemptOutcome;
 use ff_core::types::{ExecutionId, LaneId, TimestampMs, WorkerId, WorkerInstanceId};
-use ff_runtime::{Client, Submission, Worker, WorkerBuilder, WorkerError};
+use ff_runtime::{Client, HandlerError, Job, Submission, Worker, WorkerBuilder, WorkerError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 /// A store under a clock that only the test moves, and a spy in front of it.
 pub(crate) struct Rig {
     pub(crate) clock: Arc<ManualClock>,
+    /// The store itself, past the spy.
+    pub(crate) store: Arc<dyn EngineBackend>,
     pub(crate) spy: Arc<Spy>,
     pub(crate) client: Client,
 }
@@ -31,9 +33,10 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock::starting_at(TimestampMs::from_millis(1_000_000)));
-        let spy = Spy::over(ReferenceBackend::with_clock(clock.clone()));
+        let store: Arc<dyn EngineBackend> = ReferenceBackend::with_clock(clock.clone());
+        let spy = Spy::over(store.clone());
         let client = Client::new(spy.clone());
-        Self { clock, spy, client }
+        Self { clock, store, spy, client }
     }
 
     /// A worker that does not supervise, so that nothing happens behind the test's back.
@@ -64,6 +67,39 @@ impl Rig {
         let lane = LaneId::new("default");
         self.spy.claim(&lane, &CapabilitySet::default(), policy).await.unwrap()
     }
+}
+
+/// A worker whose first attempts never end and tell what happens to them.
+pub(crate) fn stuck_once(
+    builder: WorkerBuilder<()>,
+    tell: mpsc::UnboundedSender<&'static str>,
+) -> Worker {
+    let handler = move |job: Job<()>, (): ()| {
+        let tell = tell.clone();
+        async move {
+            if job.attempt() > 1 {
+                return Ok::<_, HandlerError>("done");
+            }
+            let _ = tell.send("started");
+            let token = job.cancelled().clone();
+            let alarm = Alarm(tell.clone(), "dropped");
+            tokio::spawn(async move {
+                token.cancelled().await;
+                let _ = tell.send("token");
+            });
+            std::future::pending::<()>().await;
+            drop(alarm);
+            Ok("never")
+        }
+    };
+    builder.handler("stuck", handler).build().unwrap()
+}
+
+/// Waits until a handler of [`stuck_once`] was told by its token and is gone.
+pub(crate) async fn stopped(heard: &mut Told) {
+    let mut events = [told(heard).await, told(heard).await];
+    events.sort_unstable();
+    assert_eq!(events, ["dropped", "token"]);
 }
 
 /// A worker that runs beside the test.

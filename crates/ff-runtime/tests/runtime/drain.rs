@@ -94,20 +94,6 @@ async fn dropping_a_worker_drops_its_handlers() {
     assert_eq!(told(&mut heard).await, "gone");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_worker_is_on_the_registry_while_it_runs() {
-    let (rig, gate, (tell, _heard)) = (Rig::new(), Arc::new(Semaphore::new(0)), teller());
-    let worker = start(gated(rig.worker(), &gate, &tell));
-    // The spy knows nobody at a heartbeat, and so it is registered again.
-    in_time(rig.spy.called("register_worker", 2)).await;
-    assert!(rig.spy.calls("heartbeat_worker") > 0);
-    assert_eq!(rig.spy.calls("mark_worker_dead"), 0);
-
-    worker.stop().await;
-
-    assert_eq!(rig.spy.calls("mark_worker_dead"), 1);
-}
-
 /// A signal reaches every worker of the process.
 #[cfg(unix)]
 static SIGNALS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -11,6 +11,7 @@
 )]
 
 mod build;
+mod cancel;
 mod client;
 mod common;
 mod drain;
@@ -19,5 +20,6 @@ mod finish;
 mod handlers;
 mod leases;
 mod load;
+mod presence;
 mod spy;
 mod supervisor;

@@ -8,9 +8,8 @@ use ff_core::backend::{
 };
 use ff_core::contracts::*;
 use ff_core::engine_backend::EngineBackend;
-use ff_core::engine_error::{ContentionKind, EngineError};
+use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, ExecutionSnapshot};
-use ff_core::state::PublicState;
 use ff_core::types::{ExecutionId, FlowId, LaneId, TimestampMs};
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
@@ -31,8 +30,7 @@ pub(crate) struct Spy {
     inner: Arc<dyn EngineBackend>,
     plan: Mutex<HashMap<&'static str, Plan>>,
     changed: Notify,
-    cancelled_member: Mutex<Option<FlowId>>,
-    acknowledged: Mutex<Vec<(FlowId, ExecutionId)>>,
+    checked: Mutex<Vec<usize>>,
 }
 
 #[derive(Default)]
@@ -47,6 +45,10 @@ pub(crate) fn transport() -> EngineError {
     EngineError::Transport { backend: "spy", source: "the line was cut".into() }
 }
 
+pub(crate) fn unavailable() -> EngineError {
+    EngineError::Unavailable { op: "spy" }
+}
+
 pub(crate) fn refused() -> EngineError {
     EngineError::invalid_input("spy: refused")
 }
@@ -57,8 +59,7 @@ impl Spy {
             inner,
             plan: Mutex::default(),
             changed: Notify::new(),
-            cancelled_member: Mutex::default(),
-            acknowledged: Mutex::default(),
+            checked: Mutex::default(),
         })
     }
 
@@ -76,13 +77,9 @@ impl Spy {
         gate
     }
 
-    /// From now on every execution seems to be a cancelled member of this flow.
-    pub(crate) fn cancel_everything(&self, flow_id: FlowId) {
-        *self.cancelled_member.lock().unwrap() = Some(flow_id);
-    }
-
-    pub(crate) fn acknowledged(&self) -> Vec<(FlowId, ExecutionId)> {
-        self.acknowledged.lock().unwrap().clone()
+    /// How many leases each check asked for.
+    pub(crate) fn checked(&self) -> Vec<usize> {
+        self.checked.lock().unwrap().clone()
     }
 
     pub(crate) fn calls(&self, op: &'static str) -> usize {
@@ -128,10 +125,6 @@ impl Spy {
         plan.faults = plan.faults.checked_sub(1)?;
         plan.fault
     }
-
-    fn cancelled_flow(&self) -> Option<FlowId> {
-        *self.cancelled_member.lock().unwrap()
-    }
 }
 
 #[async_trait]
@@ -169,13 +162,7 @@ impl EngineBackend for Spy {
     }
 
     async fn describe_execution(&self, id: &ExecutionId) -> Answer<Option<ExecutionSnapshot>> {
-        let mut snapshot =
-            self.around("describe_execution", self.inner.describe_execution(id)).await?;
-        if let (Some(snapshot), Some(flow_id)) = (&mut snapshot, self.cancelled_flow()) {
-            snapshot.public_state = PublicState::Cancelled;
-            snapshot.flow_id = Some(flow_id);
-        }
-        Ok(snapshot)
+        self.around("describe_execution", self.inner.describe_execution(id)).await
     }
 
     async fn list_attempts(&self, id: &ExecutionId) -> Answer<Vec<Attempt>> {
@@ -183,13 +170,7 @@ impl EngineBackend for Spy {
     }
 
     async fn read_outcomes(&self, ids: &[ExecutionId]) -> Answer<Vec<Option<ExecutionOutcome>>> {
-        let mut outcomes = self.around("read_outcomes", self.inner.read_outcomes(ids)).await?;
-        if self.cancelled_flow().is_some() {
-            for outcome in outcomes.iter_mut().flatten() {
-                outcome.public_state = PublicState::Cancelled;
-            }
-        }
-        Ok(outcomes)
+        self.around("read_outcomes", self.inner.read_outcomes(ids)).await
     }
 
     async fn read_execution_context(&self, id: &ExecutionId) -> Answer<ExecutionContext> {
@@ -214,12 +195,12 @@ impl EngineBackend for Spy {
     }
 
     async fn renew_batch(&self, handles: &[Handle]) -> Answer<Vec<Answer<LeaseRenewal>>> {
-        let answers = self.around("renew_batch", self.inner.renew_batch(handles)).await?;
-        if self.cancelled_flow().is_none() {
-            return Ok(answers);
-        }
-        let lost = || Err(EngineError::Contention(ContentionKind::LeaseConflict));
-        Ok(answers.into_iter().map(|_| lost()).collect())
+        self.around("renew_batch", self.inner.renew_batch(handles)).await
+    }
+
+    async fn check_leases(&self, handles: &[Handle]) -> Answer<Vec<Answer<()>>> {
+        self.checked.lock().unwrap().push(handles.len());
+        self.around("check_leases", self.inner.check_leases(handles)).await
     }
 
     async fn progress(&self, handle: &Handle, progress: Value) -> Answer<()> {
@@ -234,24 +215,35 @@ impl EngineBackend for Spy {
         self.around(task.as_str(), self.inner.reconcile(task, limit)).await
     }
 
+    async fn cancel_execution(&self, args: CancelExecutionArgs) -> Answer<CancelExecutionResult> {
+        self.around("cancel_execution", self.inner.cancel_execution(args)).await
+    }
+
+    async fn create_flow(&self, args: CreateFlowArgs) -> Answer<CreateFlowResult> {
+        self.around("create_flow", self.inner.create_flow(args)).await
+    }
+
+    async fn add_execution_to_flow(
+        &self,
+        args: AddExecutionToFlowArgs,
+    ) -> Answer<AddExecutionToFlowResult> {
+        self.around("add_execution_to_flow", self.inner.add_execution_to_flow(args)).await
+    }
+
     async fn ack_cancel_member(&self, flow_id: &FlowId, id: &ExecutionId) -> Answer<()> {
-        self.acknowledged.lock().unwrap().push((*flow_id, id.clone()));
-        self.around("ack_cancel_member", async { Ok(()) }).await
+        self.around("ack_cancel_member", self.inner.ack_cancel_member(flow_id, id)).await
     }
 
     async fn register_worker(&self, args: RegisterWorkerArgs) -> Answer<RegisterWorkerOutcome> {
-        let _ = args;
-        self.around("register_worker", async { Ok(RegisterWorkerOutcome::Registered) }).await
+        self.around("register_worker", self.inner.register_worker(args)).await
     }
 
     async fn heartbeat_worker(&self, args: HeartbeatWorkerArgs) -> Answer<HeartbeatWorkerOutcome> {
-        let _ = args;
-        self.around("heartbeat_worker", async { Ok(HeartbeatWorkerOutcome::NotRegistered) }).await
+        self.around("heartbeat_worker", self.inner.heartbeat_worker(args)).await
     }
 
     async fn mark_worker_dead(&self, args: MarkWorkerDeadArgs) -> Answer<MarkWorkerDeadOutcome> {
-        let _ = args;
-        self.around("mark_worker_dead", async { Ok(MarkWorkerDeadOutcome::Marked) }).await
+        self.around("mark_worker_dead", self.inner.mark_worker_dead(args)).await
     }
 
     async fn now(&self) -> Answer<TimestampMs> {

@@ -1,14 +1,13 @@
 use std::time::Duration;
 
 use ff_core::contracts::ReconcileTask;
-use ff_core::engine_error::EngineError;
 use ff_core::state::AttemptOutcome::{Interrupted, Success};
 use ff_runtime::{HandlerError, Job, Supervisor, Worker};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::{Rig, TTL, in_time, plain, start};
-use crate::spy::{Fault, transport};
+use crate::spy::{Fault, transport, unavailable};
 
 async fn nothing(_: Job<()>, (): ()) -> Result<(), HandlerError> {
     Ok(())
@@ -25,6 +24,17 @@ async fn a_worker_takes_over_from_one_that_died() {
     in_time(rig.client.result::<()>(&id, None)).await.unwrap();
 
     assert_eq!(rig.outcomes(&id).await, [Some(Interrupted), Some(Success)]);
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_runs_every_task() {
+    let rig = Rig::new();
+    let worker = Worker::builder(rig.spy.clone()).handler("k", nothing).build().unwrap();
+    let worker = start(worker);
+    for task in ReconcileTask::ALL {
+        in_time(rig.spy.called(task.as_str(), 2)).await;
+    }
     worker.stop().await;
 }
 
@@ -56,7 +66,7 @@ async fn a_task_that_the_backend_lacks_is_left_out_and_one_that_fails_is_not() {
     let rig = Rig::new();
     let (lacking, failing) =
         (ReconcileTask::SweepWorkers.as_str(), ReconcileTask::PromoteDue.as_str());
-    rig.spy.fail(lacking, usize::MAX, (Fault::Before, || EngineError::Unavailable { op: "sweep" }));
+    rig.spy.fail(lacking, usize::MAX, (Fault::Before, unavailable));
     rig.spy.fail(failing, 3, (Fault::Before, transport));
     let stop = CancellationToken::new();
     let supervisor = Supervisor::new(rig.spy.clone());
