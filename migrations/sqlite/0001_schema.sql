@@ -133,8 +133,10 @@ CREATE TABLE ff_flow_core (
     PRIMARY KEY (partition_key, flow_id)
 ) STRICT;
 
-CREATE INDEX ff_flow_core_listed
-    ON ff_flow_core (public_flow_state, created_at_ms, flow_id, namespace);
+-- Lists: of all flows, and of those in one state, of which the open ones are few.
+CREATE INDEX ff_flow_core_listed ON ff_flow_core (created_at_ms, flow_id);
+CREATE INDEX ff_flow_core_listed_in_state
+    ON ff_flow_core (public_flow_state, created_at_ms, flow_id);
 
 CREATE TABLE ff_edge (
     partition_key INTEGER NOT NULL,
@@ -239,7 +241,7 @@ CREATE TABLE ff_worker_registry_event (
     occurred_at_ms INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX ff_worker_registry_event_worker
+CREATE INDEX ff_worker_registry_event_instance
     ON ff_worker_registry_event (namespace, worker_instance_id, event_id);
 
 CREATE TABLE ff_lane (

@@ -55,6 +55,13 @@ impl CancelledMembers {
         self.cancelled.push(id.clone());
     }
 
+    /// Adds another part of the flow's members, what shall be stored of them aside.
+    pub fn extend(&mut self, part: Self) {
+        self.cancelled.extend(part.cancelled);
+        self.held.extend(part.held);
+        self.unreadable.extend(part.unreadable);
+    }
+
     /// The texts of the members' ids.
     pub fn texts(ids: &[ExecutionId]) -> Vec<String> {
         ids.iter().map(ToString::to_string).collect()

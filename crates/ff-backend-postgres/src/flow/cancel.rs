@@ -20,6 +20,9 @@ const APPLY: &str = include_str!("../../sql/flow/apply.sql");
 const LIST_CANCELLED: &str = include_str!("../../sql/flow/list_cancelled.sql");
 const APPEND_EVENT: &str = include_str!("../../sql/event/append_flow_operator.sql");
 
+/// Members that are loaded and stored at once, so that a flow of any size fits into memory.
+const PART: usize = 10_000;
+
 /// See [`ff_core::engine_backend::EngineBackend::cancel_flow`].
 pub(crate) async fn cancel(
     backend: &PostgresBackend,
@@ -110,19 +113,23 @@ async fn store(
         .bind(flow.terminal_at.map(|time| time.0))
         .bind(raw_fields_patch(flow)?);
     apply.execute(tx.conn()?).await.map_err(from_sqlx)?;
+    let mut members = CancelledMembers::default();
     // Of those that are spared anyway none need be read, or be readable.
     if cancellation.policy == CancelFlowPolicy::FlowOnly {
-        return Ok(CancelledMembers::default());
+        return Ok(members);
     }
     let find = tx.query(FIND_MEMBERS).bind(flow.flow_id.0);
     let ids = rows::ids(&find.fetch_all(tx.conn()?).await.map_err(from_sqlx)?)?;
-    let keys: Vec<_> = ids.iter().map(Key::new).collect();
-    let loaded = tx.load(&keys).await?;
-    // What has finished meanwhile may also have been removed.
-    let stored = |loaded: &Answer<_>| !matches!(loaded, Err(EngineError::NotFound { .. }));
-    let found = ids.into_iter().zip(loaded).filter(|(_, loaded)| stored(loaded));
-    let mut members = CancelledMembers::decide(found, cancellation);
-    tx.store(std::mem::take(&mut members.changes)).await?;
+    for ids in ids.chunks(PART) {
+        let keys: Vec<_> = ids.iter().map(Key::new).collect();
+        let loaded = tx.load(&keys).await?;
+        // What has finished meanwhile may also have been removed.
+        let stored = |loaded: &Answer<_>| !matches!(loaded, Err(EngineError::NotFound { .. }));
+        let found = ids.iter().cloned().zip(loaded).filter(|(_, loaded)| stored(loaded));
+        let mut part = CancelledMembers::decide(found, cancellation);
+        tx.store(std::mem::take(&mut part.changes)).await?;
+        members.extend(part);
+    }
     Ok(members)
 }
 

@@ -108,11 +108,9 @@ async fn store(
     for ids in list_ids(tx, FIND_MEMBERS, flow.flow_id).await?.chunks(PART) {
         let keys: Vec<_> = ids.iter().map(KeyDocument::new).collect();
         let loaded = tx.load(&keys).await?;
-        let part = CancelledMembers::decide(ids.iter().cloned().zip(loaded), cancellation);
-        tx.store(part.changes).await?;
-        members.cancelled.extend(part.cancelled);
-        members.held.extend(part.held);
-        members.unreadable.extend(part.unreadable);
+        let mut part = CancelledMembers::decide(ids.iter().cloned().zip(loaded), cancellation);
+        tx.store(std::mem::take(&mut part.changes)).await?;
+        members.extend(part);
     }
     Ok(members)
 }
