@@ -1,5 +1,5 @@
 -- $1: now, $2: limit
--- A flow without a member has none that would close it.
+-- What was replayed is in other hands. A flow without a member has none that would close it.
 SELECT hex(m.flow_id) AS flow_id, hex(m.execution_id) AS execution_id
 FROM ff_cancel_backlog_member AS m
 WHERE m.partition_key = 0
@@ -10,6 +10,7 @@ WHERE m.partition_key = 0
         CROSS JOIN ff_worker_registry AS w
         WHERE e.flow_id = m.flow_id
             AND e.execution_id = m.execution_id
+            AND e.lifecycle_phase = 'cancelled'
             AND a.partition_key = e.partition_key
             AND a.execution_id = e.execution_id
             AND a.attempt_index = e.attempt_index
