@@ -3,7 +3,10 @@
 
 mod bad_input;
 mod checksum;
+mod flows;
 mod look;
+mod operate;
+mod registry;
 mod workbench;
 
 #[cfg(unix)]
