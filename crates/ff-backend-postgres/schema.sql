@@ -20,7 +20,7 @@ CREATE TABLE ff_attempt (
     autovacuum_analyze_scale_factor=0.05
 );
 
-CREATE INDEX ff_attempt_open ON public.ff_attempt USING btree (started_at_ms) WHERE (outcome IS NULL);
+CREATE INDEX ff_attempt_open ON public.ff_attempt USING btree (started_at_ms) WHERE ((outcome IS NULL) AND (terminal_at_ms IS NULL));
 
 CREATE TABLE ff_cancel_backlog (
     partition_key smallint NOT NULL,
@@ -130,7 +130,9 @@ CREATE INDEX ff_exec_core_finished ON public.ff_exec_core USING btree (namespace
 
 CREATE INDEX ff_exec_core_listed ON public.ff_exec_core USING btree (lane_id, public_state, created_at_ms, execution_id, partition_key);
 
-CREATE INDEX ff_exec_core_members ON public.ff_exec_core USING btree (flow_id) WHERE (flow_id IS NOT NULL);
+CREATE INDEX ff_exec_core_members ON public.ff_exec_core USING btree (flow_id, execution_id, partition_key) WHERE (flow_id IS NOT NULL);
+
+CREATE INDEX ff_exec_core_submitted ON public.ff_exec_core USING btree (created_at_ms) WHERE ((lifecycle_phase = 'submitted'::text) AND (eligibility_state = 'eligible_now'::text));
 
 CREATE TABLE ff_flow_core (
     partition_key smallint NOT NULL,
@@ -145,6 +147,10 @@ CREATE TABLE ff_flow_core (
     raw_fields jsonb NOT NULL DEFAULT '{}'::jsonb,
     PRIMARY KEY (partition_key, flow_id)
 );
+
+CREATE INDEX ff_flow_core_listed ON public.ff_flow_core USING btree (created_at_ms, flow_id);
+
+CREATE INDEX ff_flow_core_listed_in_state ON public.ff_flow_core USING btree (public_flow_state, created_at_ms, flow_id);
 
 CREATE TABLE ff_idempotency (
     namespace text COLLATE "C" NOT NULL,
@@ -259,4 +265,8 @@ CREATE TABLE ff_worker_registry_event (
     occurred_at_ms bigint NOT NULL,
     PRIMARY KEY (event_id)
 );
+
+CREATE INDEX ff_worker_registry_event_instance ON public.ff_worker_registry_event USING btree (namespace, worker_instance_id, event_id);
+
+CREATE INDEX ff_worker_registry_instance ON public.ff_worker_registry USING btree (worker_instance_id, namespace);
 

@@ -4,14 +4,13 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use common::proxy::{At, Cut, Proxy};
-use common::{Opened, args, claim, keyed, lane, open, policy};
-use ff_backend_postgres::{PostgresBackend, PostgresConfig};
+use common::cuttable::{COMMIT, Cuttable, RUN, cuttable};
+use common::proxy::{At, Cut};
+use common::{args, claim, keyed, lane, policy};
 use ff_core::backend::{CapabilitySet, FailOutcome, FailureClass, FailureReason, Handle};
-use ff_core::clock::{Clock, ManualClock};
+use ff_core::clock::Clock;
 use ff_core::contracts::{
     Completion, CreateExecutionArgs, CreateExecutionResult, EventStream, ReconcileTask,
 };
@@ -21,37 +20,9 @@ use ff_core::execution::Execution;
 use ff_core::state::{AttemptOutcome, PublicState};
 use ff_core::types::{ExecutionId, LaneId, TimestampMs};
 
-const RUN: [Cut; 2] = [Cut::Before(At::Run), Cut::After(At::Run)];
 const SETTLE: [Cut; 2] = [Cut::Before(At::Settle), Cut::After(At::Settle)];
-const COMMIT: [Cut; 2] = [Cut::Before(At::Commit), Cut::After(At::Commit)];
-
-/// A store, and a backend that reaches it by way of a proxy.
-struct Cuttable {
-    opened: Opened,
-    proxy: Proxy,
-    backend: Arc<PostgresBackend>,
-}
-
-async fn cuttable() -> Cuttable {
-    let opened = open().await;
-    let proxy = Proxy::start().await;
-    let clock = Some(Arc::<ManualClock>::clone(&opened.clock) as Arc<dyn Clock>);
-    // The listener's statements are none of the operations'.
-    let config = PostgresConfig { clock, listen: false, ..PostgresConfig::default() };
-    let url = proxy.url(&opened.database);
-    let backend = PostgresBackend::connect_with(&url, config).await.unwrap();
-    Cuttable { opened, proxy, backend }
-}
 
 impl Cuttable {
-    /// Awaits an operation in which a connection is cut.
-    async fn cut<T>(&self, cut: Cut, operation: impl Future<Output = T>) -> T {
-        self.proxy.arm(cut);
-        let answer = operation.await;
-        assert!(self.proxy.has_cut(), "{cut:?}");
-        answer
-    }
-
     async fn given_claimed(&self) -> Handle {
         self.opened.create().await;
         claim(&self.backend).await.unwrap()

@@ -13,14 +13,18 @@ use std::time::Duration;
 
 use database::Database;
 use ff_backend_postgres::{PostgresBackend, PostgresConfig};
-use ff_core::backend::{CapabilitySet, ClaimPolicy, FailureClass, FailureReason, Handle};
-use ff_core::clock::ManualClock;
-use ff_core::contracts::{
-    ClaimBatchArgs, Completion, CreateExecutionArgs, EventStream, ExecutionFilter, ReconcileTask,
+use ff_core::backend::{
+    CancelFlowPolicy, CancelFlowWait, CapabilitySet, ClaimPolicy, FailureClass, FailureReason,
+    Handle,
 };
+use ff_core::clock::ManualClock;
+use ff_core::contracts::*;
 use ff_core::engine_backend::EngineBackend;
 use ff_core::partition::PartitionConfig;
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId};
+use ff_core::state::{PublicFlowState, PublicState};
+use ff_core::types::{
+    CancelSource, ExecutionId, FlowId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId,
+};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use tracing::field::{Field, Visit};
@@ -31,8 +35,9 @@ const NOW: TimestampMs = TimestampMs::from_millis(1_700_000_000_000);
 const FEW: u32 = 2_000;
 const MANY: u32 = 100_000;
 
-/// Tables that stay small: what is in them are lanes and namespaces.
-const SMALL: &[&str] = &["ff_lane", "ff_namespace", "ff_migration_annotation"];
+/// Tables that stay small: what is in them are lanes, namespaces and the workers that live.
+const SMALL: &[&str] =
+    &["ff_lane", "ff_namespace", "ff_migration_annotation", "ff_worker_registry"];
 
 /// What the server has told of its plans.
 #[derive(Clone, Default)]
@@ -199,18 +204,132 @@ impl Bench {
         }
         assert_eq!(handles.len(), 20);
         backend.renew_batch(&handles).await.unwrap();
+        backend.check_leases(&handles).await.unwrap();
+        self.operate(handles.pop().unwrap().execution_id()).await;
         self.finish(handles).await;
-        for task in [
-            ReconcileTask::ExpireLeases,
-            ReconcileTask::PromoteDue,
-            ReconcileTask::TimeOutAttempts,
-            ReconcileTask::ExpireDeadlines,
-            ReconcileTask::TrimRetention,
-        ] {
-            backend.reconcile(task, 10).await.unwrap();
+        self.run_flow().await;
+        self.run_worker().await;
+        for task in ReconcileTask::ALL {
+            backend.reconcile(*task, 10).await.unwrap();
         }
         self.read(&batch[0].execution_id).await;
         self.take()
+    }
+
+    /// What operators do to an execution that is held.
+    async fn operate(&self, id: &ExecutionId) {
+        let backend = &self.backend;
+        let revoke = RevokeLeaseArgs {
+            execution_id: id.clone(),
+            expected_lease_id: None,
+            worker_instance_id: policy().worker_instance_id,
+            reason: String::new(),
+        };
+        let revoked = backend.revoke_lease(revoke).await.unwrap();
+        assert!(matches!(revoked, RevokeLeaseResult::Revoked { .. }));
+        let change = ChangePriorityArgs {
+            execution_id: id.clone(),
+            new_priority: -1,
+            lane_id: lane(3),
+            now: NOW,
+        };
+        backend.change_priority(change).await.unwrap();
+        backend.cancel_execution(cancel_args(id)).await.unwrap();
+        let replay = ReplayExecutionArgs { execution_id: id.clone(), now: NOW };
+        backend.replay_execution(replay).await.unwrap();
+        backend.cancel_execution(cancel_args(id)).await.unwrap();
+        backend.list_expired_leases(ListExpiredLeasesArgs::new(NOW)).await.unwrap();
+    }
+
+    /// A life of a flow with a member that is replayed, and lists of flows.
+    async fn run_flow(&self) {
+        let backend = &self.backend;
+        let flow_id = FlowId::new();
+        let create = CreateFlowArgs {
+            flow_id,
+            flow_kind: "kind".to_owned(),
+            namespace: Namespace::new("default"),
+            tags: HashMap::new(),
+            now: NOW,
+        };
+        backend.create_flow(create).await.unwrap();
+        let execution_id = ExecutionId::for_flow(&flow_id, &PartitionConfig::default());
+        let member = CreateExecutionArgs { execution_id: execution_id.clone(), ..args() };
+        backend.create_execution(member).await.unwrap();
+        let add = AddExecutionToFlowArgs { flow_id, execution_id: execution_id.clone(), now: NOW };
+        backend.add_execution_to_flow(add).await.unwrap();
+        self.skip_and_replay(&execution_id).await;
+        backend.describe_flow(&flow_id).await.unwrap().unwrap();
+        backend.list_flow_members(&flow_id, None, 10).await.unwrap();
+        let cancel = CancelFlowArgs {
+            flow_id,
+            reason: String::new(),
+            cancellation_policy: "cancel_all".to_owned(),
+            now: NOW,
+        };
+        backend.cancel_flow_header(cancel.clone()).await.unwrap();
+        backend.cancel_flow_header(cancel).await.unwrap();
+        let (policy, wait) = (CancelFlowPolicy::CancelAll, CancelFlowWait::NoWait);
+        backend.cancel_flow(&flow_id, policy, wait).await.unwrap();
+        backend.ack_cancel_member(&flow_id, &execution_id).await.unwrap();
+        let wait = CancelFlowWait::WaitIndefinite;
+        backend.cancel_flow(&flow_id, policy, wait).await.unwrap();
+        for state in [None, Some(PublicFlowState::Open)] {
+            let mut args =
+                ListFlowsArgs { public_flow_state: state, limit: Some(10), ..Default::default() };
+            args.after = backend.list_flows(args.clone()).await.unwrap().cursor;
+            assert!(args.after.is_some());
+            backend.list_flows(args).await.unwrap();
+        }
+    }
+
+    /// As if the flow had left its member out.
+    async fn skip_and_replay(&self, id: &ExecutionId) {
+        let uuid = id.uuid();
+        let skip = format!(
+            "UPDATE ff_exec_core SET lifecycle_phase = 'terminal', public_state = 'skipped' \
+             WHERE execution_id = '{uuid}'; \
+             INSERT INTO ff_attempt (partition_key, execution_id, attempt_index, outcome) \
+             VALUES ({}, '{uuid}', 0, 'skipped')",
+            id.partition()
+        );
+        self.execute(skip).await;
+        let replay = ReplayExecutionArgs { execution_id: id.clone(), now: NOW };
+        let replayed = self.backend.replay_execution(replay).await.unwrap();
+        let public_state = PublicState::WaitingChildren;
+        assert_eq!(replayed, ReplayExecutionResult::Replayed { public_state });
+    }
+
+    /// A life of a worker process, and lists of them.
+    async fn run_worker(&self) {
+        let backend = &self.backend;
+        let (namespace, instance) =
+            (Namespace::new("default"), WorkerInstanceId::new("instance-1"));
+        let (worker_id, lanes) = (WorkerId::new("worker"), Default::default());
+        let ttl_ms = 1_000_000_000_000;
+        let register = RegisterWorkerArgs::new(
+            worker_id,
+            instance.clone(),
+            lanes,
+            Default::default(),
+            ttl_ms,
+            namespace.clone(),
+            NOW,
+        );
+        backend.register_worker(register.clone()).await.unwrap();
+        let beat = HeartbeatWorkerArgs::new(instance.clone(), namespace.clone(), NOW);
+        backend.heartbeat_worker(beat).await.unwrap();
+        let dead = MarkWorkerDeadArgs::new(instance, namespace.clone(), String::new(), NOW);
+        backend.mark_worker_dead(dead).await.unwrap();
+        let mut lapsed = register;
+        (lapsed.liveness_ttl_ms, lapsed.now) = (1, TimestampMs(1));
+        backend.register_worker(lapsed).await.unwrap();
+        for namespace in [None, Some(namespace)] {
+            let mut args = ListWorkersArgs::new();
+            (args.namespace, args.limit) = (namespace, Some(10));
+            args.after = backend.list_workers(args.clone()).await.unwrap().cursor;
+            backend.list_workers(args).await.unwrap();
+        }
     }
 
     async fn finish(&self, mut handles: Vec<Handle>) {
@@ -253,6 +372,18 @@ fn lane(number: u32) -> LaneId {
 
 fn policy() -> ClaimPolicy {
     ClaimPolicy::new(WorkerId::new("worker"), WorkerInstanceId::new("instance"), 1_000_000, None)
+}
+
+fn cancel_args(id: &ExecutionId) -> CancelExecutionArgs {
+    CancelExecutionArgs {
+        execution_id: id.clone(),
+        reason: String::new(),
+        source: CancelSource::OperatorOverride,
+        lease_id: None,
+        lease_epoch: None,
+        attempt_id: None,
+        now: NOW,
+    }
 }
 
 fn args() -> CreateExecutionArgs {
@@ -311,6 +442,10 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
     expect_test::expect![[r#"
         admin/list_lanes: ff_exec_core_listed
         claim/pick: ff_attempt_pkey, ff_exec_core_claimable, ff_exec_core_delayed_in_lane, ff_exec_core_pkey
+        event/append_completion: ff_exec_core_pkey
+        event/append_flow_operator: ff_flow_core_pkey
+        event/append_lease: ff_exec_core_pkey
+        event/append_operator: ff_exec_core_pkey
         event/list_of_execution: ff_completion_event_execution, ff_lease_event_execution, ff_operator_event_execution
         event/read_completion: ff_completion_event_pkey
         event/read_lease: ff_lease_event_pkey
@@ -326,12 +461,39 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         execution/lock: ff_exec_core_pkey
         execution/read_context: ff_exec_core_pkey
         execution/settle: ff_attempt_pkey, ff_exec_core_pkey
+        flow/ack_member: ff_cancel_backlog_member_execution
+        flow/add_member: ff_exec_core_pkey
+        flow/add_to_backlog: 
+        flow/apply: ff_flow_core_pkey
+        flow/close_backlog: ff_cancel_backlog_member_pkey, ff_cancel_backlog_pkey
+        flow/create: 
+        flow/describe: ff_flow_core_pkey
+        flow/find_backlog: ff_cancel_backlog_pkey
+        flow/find_members: ff_exec_core_members
+        flow/list: ff_flow_core_listed, ff_flow_core_listed_in_state
+        flow/list_backlog: ff_cancel_backlog_member_pkey, ff_exec_core_members
+        flow/list_cancelled: ff_exec_core_members
+        flow/list_members: ff_attempt_pkey, ff_exec_core_members
+        flow/load: ff_flow_core_pkey
+        flow/lock_backlog: ff_cancel_backlog_pkey
+        flow/open_backlog: 
+        flow/raise_revision: ff_flow_core_pkey
+        flow/reset_edge_group: ff_edge_group_pkey
+        lease/apply: 
+        lease/list_expired: ff_attempt_open
         lease/renew: ff_attempt_pkey, ff_exec_core_pkey
-        timer/find_due: ff_exec_core_delayed
+        timer/find_abandoned: ff_attempt_pkey, ff_cancel_backlog_member_pkey, ff_cancel_backlog_pkey, ff_exec_core_members
+        timer/find_due: ff_exec_core_delayed, ff_exec_core_submitted
         timer/find_expired_leases: ff_attempt_open
         timer/find_past_deadline: ff_exec_core_deadline
         timer/find_past_retention: ff_exec_core_finished
         timer/find_timed_out: ff_attempt_open, ff_exec_core_pkey
+        worker/append_event: 
+        worker/find_lapsed: 
+        worker/list: 
+        worker/load: ff_worker_registry_event_instance
+        worker/put: 
+        worker/remove: 
     "#]].assert_eq(&indexes(&with_new_statistics));
     assert_eq!(indexes(&with_old_statistics), indexes(&with_new_statistics));
     for many in [with_old_statistics, with_new_statistics] {

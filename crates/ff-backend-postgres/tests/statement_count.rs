@@ -14,12 +14,20 @@ use std::sync::Arc;
 use database::Database;
 use expect_test::{Expect, expect};
 use ff_backend_postgres::{PostgresBackend, PostgresConfig};
-use ff_core::backend::{CapabilitySet, ClaimPolicy, FailureClass, FailureReason, Handle};
+use ff_core::backend::{
+    CancelFlowPolicy, CancelFlowWait, CapabilitySet, ClaimPolicy, FailureClass, FailureReason,
+    Handle,
+};
 use ff_core::clock::{Clock, ManualClock};
-use ff_core::contracts::{ClaimBatchArgs, Completion, CreateExecutionArgs, Failure};
+use ff_core::contracts::{
+    CancelFlowArgs, CancelFlowResult, ClaimBatchArgs, Completion, CreateExecutionArgs,
+    CreateFlowArgs, Failure, ReconcileTask,
+};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::partition::PartitionConfig;
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId};
+use ff_core::types::{
+    ExecutionId, FlowId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId,
+};
 use statement_log::StatementLog;
 
 const NOW: TimestampMs = TimestampMs::from_millis(1_700_000_000_000);
@@ -50,13 +58,19 @@ impl Statements {
 
     /// Asserts which statements ran since the last call.
     fn assert(&self, expected: Expect) {
+        expected.assert_eq(&self.take().join(", "));
+    }
+
+    /// Which statements ran since the last call.
+    fn take(&self) -> Vec<String> {
         let statements = self.log.all();
         let names = statements.iter().map(|text| match self.files.get(text.trim()) {
             Some(name) => name.clone(),
             None => text.split([' ', ';']).next().unwrap().to_owned(),
         });
-        expected.assert_eq(&names.collect::<Vec<_>>().join(", "));
+        let names = names.collect();
         self.log.clear();
+        names
     }
 }
 
@@ -104,8 +118,93 @@ fn boom(handle: Handle) -> Failure {
     Failure { handle, reason: FailureReason::new("boom"), class: FailureClass::Transient }
 }
 
+/// An open flow with members, of which one is held and the others wait.
+async fn given_flow(backend: &PostgresBackend, members: usize) -> FlowId {
+    let flow_id = FlowId::new();
+    let create = CreateFlowArgs {
+        flow_id,
+        flow_kind: "kind".to_owned(),
+        namespace: Namespace::new("default"),
+        tags: HashMap::new(),
+        now: NOW,
+    };
+    backend.create_flow(create).await.unwrap();
+    let config = PartitionConfig::default();
+    let member =
+        || CreateExecutionArgs { execution_id: ExecutionId::for_flow(&flow_id, &config), ..args() };
+    backend.create_executions((0..members).map(|_| member()).collect()).await.unwrap();
+    claim(backend).await.unwrap();
+    let add = "UPDATE ff_exec_core SET flow_id = $1 \
+               WHERE flow_id IS NULL AND lifecycle_phase IN ('submitted', 'active')";
+    sqlx::query(add).bind(flow_id.0).execute(backend.pool_for_test()).await.unwrap();
+    flow_id
+}
+
+/// A flow and its members.
+const CANCELLED: [&str; 10] = [
+    "BEGIN",
+    "flow/load",
+    "flow/apply",
+    "flow/find_members",
+    "execution/lock",
+    "execution/load",
+    "execution/apply",
+    "lease/apply",
+    "event/append_lease",
+    "event/append_completion",
+];
+
+const DRAINED: [&str; 6] = [
+    "timer/find_abandoned",
+    "BEGIN",
+    "timer/find_abandoned",
+    "flow/ack_member",
+    "flow/close_backlog",
+    "COMMIT",
+];
+
+/// FLOW-9.
+async fn flows_are_cancelled_in_as_many_statements_however_large(
+    statements: &Statements,
+    backend: &PostgresBackend,
+) {
+    for members in [2, 10_000] {
+        let flow_id = given_flow(backend, members).await;
+        statements.log.clear();
+        let (policy, wait) = (CancelFlowPolicy::CancelAll, CancelFlowWait::NoWait);
+        let cancelled = backend.cancel_flow(&flow_id, policy, wait).await.unwrap();
+        assert_eq!(cancelled_members(&cancelled), members);
+        assert_eq!(statements.take(), [&CANCELLED[..], &["COMMIT"]].concat());
+
+        let flow_id = given_flow(backend, members).await;
+        statements.log.clear();
+        let args = CancelFlowArgs {
+            flow_id,
+            reason: "enough".to_owned(),
+            cancellation_policy: "cancel_all".to_owned(),
+            now: NOW,
+        };
+        backend.cancel_flow_header(args.clone()).await.unwrap();
+        let recorded =
+            ["flow/open_backlog", "flow/add_to_backlog", "event/append_flow_operator", "COMMIT"];
+        assert_eq!(statements.take(), [&CANCELLED[..], &recorded].concat());
+        backend.cancel_flow_header(args).await.unwrap();
+        assert_eq!(statements.take(), ["BEGIN", "flow/load", "flow/list_backlog", "COMMIT"]);
+        let report = backend.reconcile(ReconcileTask::DrainCancelBacklog, 10_000).await.unwrap();
+        assert_eq!(report.processed as usize, members);
+        assert_eq!(statements.take(), DRAINED);
+    }
+}
+
+fn cancelled_members(result: &CancelFlowResult) -> usize {
+    match result {
+        CancelFlowResult::Cancelled { member_execution_ids, .. } => member_execution_ids.len(),
+        other => unreachable!("{other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn hot_operations_are_one_statement_however_many_executions_they_are_for() {
+async fn operations_are_as_many_statements_however_many_executions_they_are_for() {
     let statements = Statements::new();
     let database = Database::migrated().await;
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::starting_at(NOW));
@@ -113,13 +212,17 @@ async fn hot_operations_are_one_statement_however_many_executions_they_are_for()
     let backend = PostgresBackend::connect_with(&database.url(), config).await.unwrap();
     backend.ping().await.unwrap();
     statements.log.clear();
+    hot_operations_are_one_statement(&statements, &backend).await;
+    flows_are_cancelled_in_as_many_statements_however_large(&statements, &backend).await;
+}
 
-    assert!(claim(&backend).await.is_none());
+async fn hot_operations_are_one_statement(statements: &Statements, backend: &PostgresBackend) {
+    assert!(claim(backend).await.is_none());
     statements.assert(expect!["claim/pick"]);
 
     backend.create_execution(args()).await.unwrap();
     statements.assert(expect!["execution/create"]);
-    let handle = claim(&backend).await.unwrap();
+    let handle = claim(backend).await.unwrap();
     statements.assert(expect!["claim/pick"]);
     backend.renew(&handle).await.unwrap();
     statements.assert(expect!["lease/renew"]);
@@ -128,10 +231,12 @@ async fn hot_operations_are_one_statement_however_many_executions_they_are_for()
 
     backend.create_executions((0..100).map(|_| args()).collect()).await.unwrap();
     statements.assert(expect!["execution/create"]);
-    let mut handles = claim_batch(&backend, 100).await;
+    let mut handles = claim_batch(backend, 100).await;
     statements.assert(expect!["claim/pick"]);
     backend.renew_batch(&handles).await.unwrap();
     statements.assert(expect!["lease/renew"]);
+    backend.check_leases(&handles).await.unwrap();
+    statements.assert(expect!["execution/find"]);
     let failed: Vec<Handle> = handles.split_off(50);
     let batch = handles.into_iter().map(|handle| Completion { handle, result: None }).collect();
     backend.complete_batch(batch).await.unwrap();

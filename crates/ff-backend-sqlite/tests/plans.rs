@@ -14,7 +14,9 @@ use sqlx::{AssertSqlSafe, Row, SqlitePool};
 const HOT: &[&str] = &[
     "claim/pick",
     "event/append_completion",
+    "event/append_flow_operator",
     "event/append_lease",
+    "event/append_operator",
     "event/read_completion",
     "event/read_lease",
     "event/read_operator",
@@ -25,13 +27,38 @@ const HOT: &[&str] = &[
     "execution/list",
     "execution/load",
     "execution/succeed_attempts",
+    "flow/ack_member",
+    "flow/add_member",
+    "flow/add_to_backlog",
+    "flow/apply",
+    "flow/close_backlog",
+    "flow/create",
+    "flow/describe",
+    "flow/find_backlog",
+    "flow/find_members",
+    "flow/list",
+    "flow/list_backlog",
+    "flow/list_cancelled",
+    "flow/list_members",
+    "flow/load",
+    "flow/open_backlog",
+    "flow/raise_revision",
+    "flow/reset_edge_group",
     "lease/apply",
+    "lease/list_expired",
     "lease/renew",
+    "timer/find_abandoned",
     "timer/find_due",
     "timer/find_expired_leases",
     "timer/find_past_deadline",
     "timer/find_past_retention",
     "timer/find_timed_out",
+    "worker/append_event",
+    "worker/find_lapsed",
+    "worker/list",
+    "worker/load",
+    "worker/put",
+    "worker/remove",
 ];
 
 fn root() -> PathBuf {
@@ -165,7 +192,11 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
         event/append_completion
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        event/append_flow_operator
+            SEARCH f USING INDEX sqlite_autoindex_ff_flow_core_1 (partition_key=? AND flow_id=?)
         event/append_lease
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        event/append_operator
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         event/read_completion
             SEARCH ff_completion_event USING INTEGER PRIMARY KEY (rowid>?)
@@ -197,12 +228,62 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
         execution/succeed_attempts
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+        flow/ack_member
+            SEARCH ff_cancel_backlog_member USING COVERING INDEX ff_cancel_backlog_member_execution (execution_id=? AND partition_key=? AND flow_id=?)
+        flow/add_member
+            SEARCH ff_exec_core USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        flow/add_to_backlog
+        flow/apply
+            SEARCH ff_flow_core USING INDEX sqlite_autoindex_ff_flow_core_1 (partition_key=? AND flow_id=?)
+        flow/close_backlog
+            SEARCH b USING PRIMARY KEY (partition_key=? AND flow_id=?)
+            SEARCH m USING PRIMARY KEY (partition_key=? AND flow_id=?)
+        flow/create
+        flow/describe
+            SEARCH ff_flow_core USING INDEX sqlite_autoindex_ff_flow_core_1 (partition_key=? AND flow_id=?)
+        flow/find_backlog
+            SEARCH ff_cancel_backlog_member USING PRIMARY KEY (partition_key=? AND flow_id=?)
+        flow/find_members
+            SEARCH ff_exec_core USING INDEX ff_exec_core_members (flow_id=?)
+        flow/list
+            SEARCH f USING COVERING INDEX ff_flow_core_listed
+            SEARCH f USING COVERING INDEX ff_flow_core_listed (public_flow_state>?)
+            SEARCH f USING INTEGER PRIMARY KEY (rowid=?)
+            SEARCH r USING COVERING INDEX ff_flow_core_listed (public_flow_state=? AND created_at_ms>?)
+        flow/list_backlog
+            SEARCH m USING PRIMARY KEY (partition_key=? AND flow_id=?)
+            SEARCH e USING COVERING INDEX ff_exec_core_members (flow_id=? AND execution_id=?)
+        flow/list_cancelled
+            SEARCH ff_exec_core USING INDEX ff_exec_core_members (flow_id=?)
+        flow/list_members
+            SEARCH e USING INDEX ff_exec_core_members (flow_id=? AND (execution_id,partition_key)>(?,?))
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
+        flow/load
+            SEARCH ff_flow_core USING INDEX sqlite_autoindex_ff_flow_core_1 (partition_key=? AND flow_id=?)
+        flow/open_backlog
+        flow/raise_revision
+            SEARCH ff_flow_core USING INDEX sqlite_autoindex_ff_flow_core_1 (partition_key=? AND flow_id=?)
+        flow/reset_edge_group
+            SEARCH ff_edge_group USING INTEGER PRIMARY KEY (rowid=?)
+            SEARCH g USING COVERING INDEX sqlite_autoindex_ff_edge_group_1 (partition_key=? AND flow_id=? AND downstream_eid=?)
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         lease/apply
+        lease/list_expired
+            SEARCH a USING INDEX ff_attempt_open (lease_expires_at_ms>? AND lease_expires_at_ms<?)
+            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         lease/renew
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        timer/find_abandoned
+            SEARCH m USING PRIMARY KEY (partition_key=?)
+            SEARCH e USING INDEX ff_exec_core_members (flow_id=? AND execution_id=?)
+            SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+            SEARCH w USING INDEX ff_worker_registry_instance (worker_instance_id=?)
+            SEARCH b USING PRIMARY KEY (partition_key=?)
+            SEARCH m USING PRIMARY KEY (partition_key=? AND flow_id=?)
         timer/find_due
             SEARCH ff_exec_core USING INDEX ff_exec_core_delayed (eligible_at_ms<?)
+            SEARCH ff_exec_core USING INDEX ff_exec_core_submitted (created_at_ms<?)
         timer/find_expired_leases
             SEARCH a USING INDEX ff_attempt_open (lease_expires_at_ms<?)
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
@@ -214,6 +295,19 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
         timer/find_timed_out
             SCAN a USING INDEX ff_attempt_open
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
+        worker/append_event
+        worker/find_lapsed
+            SEARCH ff_worker_registry USING PRIMARY KEY ((namespace,worker_instance_id)>(?,?))
+        worker/list
+            SEARCH ff_worker_registry USING INDEX ff_worker_registry_instance (worker_instance_id>? AND worker_instance_id<?)
+            SEARCH w USING COVERING INDEX ff_worker_registry_instance (worker_instance_id>?)
+            SEARCH page
+        worker/load
+            SEARCH w USING PRIMARY KEY (namespace=? AND worker_instance_id=?)
+            SEARCH v USING INDEX ff_worker_registry_event_worker (namespace=? AND worker_instance_id=?)
+        worker/put
+        worker/remove
+            SEARCH ff_worker_registry USING PRIMARY KEY (namespace=? AND worker_instance_id=?)
     "#]].assert_eq(&of_empty);
     assert_eq!(known_as_empty, of_empty);
     assert_eq!(known_as_many, of_empty);

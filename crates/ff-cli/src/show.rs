@@ -129,7 +129,9 @@ fn text(execution: &Execution, attempts: &[Attempt], events: &[ExecutionEvent]) 
 }
 
 fn attempt_row(attempt: &Attempt) -> Vec<String> {
-    let outcome = attempt.outcome.map_or("running", |outcome| outcome.as_str());
+    // A flow's cancellation ends attempts without an outcome.
+    let open = if attempt.terminal_at.is_some() { "ended" } else { "running" };
+    let outcome = attempt.outcome.map_or(open, |outcome| outcome.as_str());
     let worker = attempt.worker_instance_id.as_ref().map_or("-", |id| id.as_str());
     let error = attempt.error.as_ref().map_or("", |error| error.message.as_str());
     vec![

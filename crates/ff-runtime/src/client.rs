@@ -1,15 +1,19 @@
 //! Submitting executions and waiting for them.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult, ExecutionOutcome};
+use ff_core::contracts::{
+    AddExecutionToFlowArgs, CancelExecutionArgs, CreateExecutionArgs, CreateExecutionResult,
+    CreateFlowArgs, ExecutionOutcome,
+};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
 use ff_core::state::PublicState;
-use ff_core::types::{ExecutionId, Namespace};
+use ff_core::types::{CancelSource, ExecutionId, FlowId, Namespace, TimestampMs};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
@@ -48,20 +52,42 @@ impl Client {
         &self.backend
     }
 
+    /// Creates a flow, to submit its members with [`Submission::flow`].
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`].
+    pub async fn create_flow(&self, kind: impl Into<String>) -> Result<FlowId, ClientError> {
+        let args = CreateFlowArgs {
+            flow_id: FlowId::new(),
+            flow_kind: kind.into(),
+            namespace: self.namespace.clone(),
+            tags: HashMap::new(),
+            now: self.now().await?,
+        };
+        repeated(|| self.backend.create_flow(args.clone())).await?;
+        Ok(args.flow_id)
+    }
+
     /// Submits an execution and answers the id of the one that is stored: this one, or the one that
     /// has its idempotency key. Tries a few times while the store is busy or away.
+    ///
+    /// A member of a flow is stored first and then added; submitting it again under its idempotency key adds
+    /// it where the program died between the two. Where the flow does not take it, it is cancelled.
     ///
     /// # Errors
     /// [`ClientError::Engine`].
     pub async fn submit(&self, submission: Submission) -> Result<ExecutionId, ClientError> {
+        let flow_id = submission.flow_id();
         let args = self.args([submission]).await?.remove(0);
         let result = repeated(|| self.backend.create_execution(args.clone())).await?;
+        self.join(flow_id, &result).await?;
         Ok(result.execution_id().clone())
     }
 
     /// Submits several executions, all or none, and answers in the order given. Tries a few times while
     /// the store is busy or away: an execution that was stored by a try whose answer was lost is
-    /// then answered as a `Duplicate` of itself.
+    /// then answered as a `Duplicate` of itself. Members are added to their flows one after the other, when
+    /// all are stored.
     ///
     /// # Errors
     /// [`ClientError::Engine`] with [`EngineError::BatchItem`] for the first bad one.
@@ -69,8 +95,40 @@ impl Client {
         &self,
         submissions: Vec<Submission>,
     ) -> Result<Vec<CreateExecutionResult>, ClientError> {
+        let flows: Vec<_> = submissions.iter().map(Submission::flow_id).collect();
         let args = self.args(submissions).await?;
-        repeated(|| self.backend.create_executions(args.clone())).await
+        let results = repeated(|| self.backend.create_executions(args.clone())).await?;
+        for (flow_id, result) in flows.into_iter().zip(&results) {
+            self.join(flow_id, result).await?;
+        }
+        Ok(results)
+    }
+
+    /// Adds what was submitted to its flow, if it has one.
+    async fn join(
+        &self,
+        flow_id: Option<FlowId>,
+        submitted: &CreateExecutionResult,
+    ) -> Result<(), ClientError> {
+        let Some(flow_id) = flow_id else { return Ok(()) };
+        let execution_id = submitted.execution_id().clone();
+        let now = self.now().await?;
+        let args = AddExecutionToFlowArgs { flow_id, execution_id, now };
+        let added = repeated(|| self.backend.add_execution_to_flow(args.clone())).await;
+        let is_refused = matches!(&added, Err(ClientError::Engine(error)) if !error.is_retryable());
+        if is_refused && matches!(submitted, CreateExecutionResult::Created { .. }) {
+            let cancel = CancelExecutionArgs {
+                execution_id: args.execution_id.clone(),
+                reason: "its flow did not take it".to_owned(),
+                source: CancelSource::OperatorOverride,
+                lease_id: None,
+                lease_epoch: None,
+                attempt_id: None,
+                now,
+            };
+            repeated(|| self.backend.cancel_execution(cancel.clone())).await?;
+        }
+        added.map(drop)
     }
 
     /// Waits until an execution has finished, in whatever way.
@@ -116,9 +174,13 @@ impl Client {
         let origin = Origin {
             namespace: &self.namespace,
             partitions: &self.backend.partition_config(),
-            now: repeated(|| store_now(&*self.backend)).await?,
+            now: self.now().await?,
         };
         Ok(submissions.into_iter().map(|submission| submission.into_args(origin)).collect())
+    }
+
+    async fn now(&self) -> Result<TimestampMs, ClientError> {
+        repeated(|| store_now(&*self.backend)).await
     }
 
     async fn poll(&self, execution_id: &ExecutionId) -> Result<ExecutionOutcome, ClientError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ff_core::contracts::CreateExecutionArgs;
 use ff_core::partition::PartitionConfig;
 use ff_core::policy::{ExecutionPolicy, RetryPolicy, RoutingRequirements, TimeoutPolicy};
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs};
+use ff_core::types::{ExecutionId, FlowId, LaneId, Namespace, TimestampMs};
 use serde::Serialize;
 
 use crate::clock::millis;
@@ -42,6 +42,7 @@ pub struct Submission {
     creator: String,
     tags: HashMap<String, String>,
     policy: Option<ExecutionPolicy>,
+    flow: Option<FlowId>,
 }
 
 /// What a client adds to a submission.
@@ -69,6 +70,7 @@ impl Submission {
             creator: String::new(),
             tags: HashMap::new(),
             policy: None,
+            flow: None,
         })
     }
 
@@ -99,6 +101,12 @@ impl Submission {
     /// Makes one execution of all that name the same key in the same namespace and lane.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Makes it a member of a flow, which must be there and open.
+    pub fn flow(mut self, flow_id: FlowId) -> Self {
+        self.flow = Some(flow_id);
         self
     }
 
@@ -146,9 +154,17 @@ impl Submission {
         self.policy.get_or_insert_with(ExecutionPolicy::default)
     }
 
+    /// The flow that it shall be a member of.
+    pub(crate) fn flow_id(&self) -> Option<FlowId> {
+        self.flow
+    }
+
     /// The engine's form of it, under a new id.
     pub(crate) fn into_args(self, origin: Origin<'_>) -> CreateExecutionArgs {
-        let execution_id = ExecutionId::solo(&self.lane, origin.partitions);
+        let execution_id = match &self.flow {
+            Some(flow_id) => ExecutionId::for_flow(flow_id, origin.partitions),
+            None => ExecutionId::solo(&self.lane, origin.partitions),
+        };
         let after = |duration: Duration| origin.now.saturating_add_millis(millis(duration));
         CreateExecutionArgs {
             namespace: origin.namespace.clone(),
@@ -191,6 +207,13 @@ mod tests {
         assert_eq!(args.lane_id.as_str(), "default");
         assert_eq!((args.execution_id.partition(), args.partition_id), (86, 86));
         assert_eq!((args.policy, args.delay_until, args.execution_deadline_at), (None, None, None));
+    }
+
+    #[test]
+    fn a_member_lies_where_its_flow_does() {
+        let flow_id = "550e8400-e29b-41d4-a716-446655440000".parse().unwrap();
+        let args = args(Submission::new("k", &7).unwrap().flow(flow_id));
+        assert_eq!((args.execution_id.partition(), args.partition_id), (24, 24));
     }
 
     #[test]

@@ -16,7 +16,8 @@ FROM (
     (
         SELECT * FROM ff_flow_core AS f
         WHERE f.public_flow_state = $2
-            AND (f.created_at_ms, f.flow_id) > ($3::bigint, $4::uuid)
+            -- Written so that no index but its own serves it.
+            AND (f.public_flow_state, f.created_at_ms, f.flow_id) > ($2, $3::bigint, $4::uuid)
             AND ($1::text IS NULL OR f.namespace = $1)
         ORDER BY f.created_at_ms, f.flow_id
         LIMIT $5

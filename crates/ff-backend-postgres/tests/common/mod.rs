@@ -1,6 +1,7 @@
 //! What the tests of this backend share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod cuttable;
 pub(crate) mod database;
 pub(crate) mod proxy;
 
@@ -10,12 +11,17 @@ use std::sync::Arc;
 use ff_backend_postgres::{PostgresBackend, PostgresConfig};
 use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle};
 use ff_core::clock::{Clock, ManualClock};
-use ff_core::contracts::CreateExecutionArgs;
+use ff_core::contracts::{
+    AddExecutionToFlowArgs, CancelExecutionArgs, CancelFlowArgs, CreateExecutionArgs,
+    CreateFlowArgs, RegisterWorkerArgs,
+};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::partition::PartitionConfig;
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId};
+use ff_core::types::{
+    CancelSource, ExecutionId, FlowId, LaneId, Namespace, TimestampMs, WorkerId, WorkerInstanceId,
+};
 use sqlx::postgres::PgPool;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 
 use database::Database;
 
@@ -76,6 +82,55 @@ impl Opened {
         id
     }
 
+    /// Creates a flow with members, in the order of their ids.
+    pub(crate) async fn create_flow(&self, members: usize) -> (FlowId, Vec<ExecutionId>) {
+        let args = flow_args();
+        let flow_id = args.flow_id;
+        self.backend.create_flow(args).await.unwrap();
+        let mut ids = Vec::new();
+        for _ in 0..members {
+            let args = member_args(&flow_id);
+            let execution_id = args.execution_id.clone();
+            self.backend.create_execution(args).await.unwrap();
+            ids.push(execution_id.clone());
+            let add = AddExecutionToFlowArgs { flow_id, execution_id, now: START };
+            self.backend.add_execution_to_flow(add).await.unwrap();
+        }
+        ids.sort_by_key(ExecutionId::uuid);
+        (flow_id, ids)
+    }
+
+    /// The names of an execution's events, in the order in which they happened, each after its stream's.
+    pub(crate) async fn events(&self, id: &ExecutionId) -> Vec<String> {
+        let events = self.backend.list_execution_events(id).await.unwrap();
+        events.iter().map(|event| format!("{} {}", event.stream, event.name)).collect()
+    }
+
+    /// What the first column of a statement's only row holds, as text.
+    pub(crate) async fn read_text(&self, statement: &str) -> String {
+        let select =
+            format!("SELECT (row_to_json(r) ->> 'text') AS text FROM ({statement}) AS r (text)");
+        let row = sqlx::query(AssertSqlSafe(select)).fetch_one(&mut self.session().await).await;
+        row.unwrap().get::<Option<String>, _>("text").unwrap_or_default()
+    }
+
+    /// Asserts that no two operations have waited for one another: the server undoes one of them, and the
+    /// backend runs it again.
+    pub(crate) async fn assert_no_deadlock(self) {
+        self.backend.shutdown().await.unwrap();
+        let mut session = self.session().await;
+        let count = "SELECT deadlocks, numbackends FROM pg_stat_database \
+                     WHERE datname = current_database()";
+        loop {
+            // A server process reports its share before it ends.
+            let row = sqlx::query(count).fetch_one(&mut session).await.unwrap();
+            if row.get::<i32, _>("numbackends") == 1 {
+                assert_eq!(row.get::<i64, _>("deadlocks"), 0);
+                return;
+            }
+        }
+    }
+
     pub(crate) async fn claim(&self) -> Option<Handle> {
         claim(&self.backend).await
     }
@@ -133,6 +188,55 @@ pub(crate) fn keyed(key: &str) -> CreateExecutionArgs {
 
 pub(crate) fn policy(instance: &str) -> ClaimPolicy {
     ClaimPolicy::new(WorkerId::new("worker"), WorkerInstanceId::new(instance), TTL_MS, None)
+}
+
+pub(crate) fn cancel_args(id: &ExecutionId) -> CancelExecutionArgs {
+    CancelExecutionArgs {
+        execution_id: id.clone(),
+        reason: "enough".to_owned(),
+        source: CancelSource::OperatorOverride,
+        lease_id: None,
+        lease_epoch: None,
+        attempt_id: None,
+        now: START,
+    }
+}
+
+pub(crate) fn flow_args() -> CreateFlowArgs {
+    CreateFlowArgs {
+        flow_id: FlowId::new(),
+        flow_kind: "kind".to_owned(),
+        namespace: Namespace::new("default"),
+        tags: HashMap::new(),
+        now: START,
+    }
+}
+
+/// An execution that may be a member of the flow.
+pub(crate) fn member_args(flow_id: &FlowId) -> CreateExecutionArgs {
+    let execution_id = ExecutionId::for_flow(flow_id, &PartitionConfig::default());
+    CreateExecutionArgs { execution_id, ..args() }
+}
+
+pub(crate) fn header_args(flow_id: &FlowId) -> CancelFlowArgs {
+    CancelFlowArgs {
+        flow_id: *flow_id,
+        reason: "enough".to_owned(),
+        cancellation_policy: "cancel_all".to_owned(),
+        now: START,
+    }
+}
+
+pub(crate) fn register_args(instance: &str) -> RegisterWorkerArgs {
+    RegisterWorkerArgs::new(
+        WorkerId::new("worker"),
+        WorkerInstanceId::new(instance),
+        [lane()].into_iter().collect(),
+        ["gpu".to_owned()].into_iter().collect(),
+        u64::from(TTL_MS),
+        Namespace::new("default"),
+        START,
+    )
 }
 
 pub(crate) async fn claim(backend: &PostgresBackend) -> Option<Handle> {

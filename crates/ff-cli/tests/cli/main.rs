@@ -12,6 +12,8 @@ mod workbench;
 #[cfg(unix)]
 mod kill;
 #[cfg(unix)]
+mod operating;
+#[cfg(unix)]
 mod permission;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;

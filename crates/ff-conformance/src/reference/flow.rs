@@ -82,7 +82,7 @@ impl ReferenceBackend {
         after: Option<&ExecutionId>,
         limit: u32,
     ) -> Result<Vec<Execution>, EngineError> {
-        input::check_members_limit(limit)?;
+        input::check_list_flow_members_limit(limit)?;
         let mut members: Vec<_> = self.lock()?.members(flow_id).map(|(_, member)| member).collect();
         // A member that cannot be read is an error only on the page that it is on.
         members.retain(|member| {
@@ -216,6 +216,10 @@ impl State {
         cancellation: &FlowCancellation,
     ) -> CancelledMembers {
         let mut members = CancelledMembers::default();
+        // Of those that are spared anyway none need be readable.
+        if cancellation.policy == CancelFlowPolicy::FlowOnly {
+            return members;
+        }
         let all: Vec<_> = self.members(flow_id).collect();
         for (id, execution) in all {
             let Ok(execution) = execution else {

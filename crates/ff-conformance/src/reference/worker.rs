@@ -14,7 +14,7 @@ use ff_core::rules::worker::{
     self as rule, StoredWorker, WorkerChange, WorkerDecision, WorkerEvent,
 };
 use ff_core::state::{LifecyclePhase, WorkerEventType};
-use ff_core::types::{LeaseId, Namespace, TimestampMs, WorkerInstanceId};
+use ff_core::types::{ExecutionId, LeaseId, Namespace, TimestampMs, WorkerInstanceId};
 
 use super::ReferenceBackend;
 use super::store::State;
@@ -155,9 +155,11 @@ impl State {
         ScanReport { processed: u32::try_from(gone.len()).unwrap_or(u32::MAX), errors: 0 }
     }
 
-    fn has_live_worker(&self, member: &ff_core::types::ExecutionId, now: TimestampMs) -> bool {
+    fn has_live_worker(&self, member: &ExecutionId, now: TimestampMs) -> bool {
         let execution = self.find(member).and_then(|record| record.execution().ok());
-        let attempt = execution.and_then(|execution| execution.current_attempt);
+        // What was replayed is in other hands.
+        let cancelled = execution.filter(|it| it.lifecycle_phase == LifecyclePhase::Cancelled);
+        let attempt = cancelled.and_then(|execution| execution.current_attempt);
         let Some(instance) = attempt.and_then(|attempt| attempt.worker_instance_id) else {
             return false;
         };

@@ -144,14 +144,6 @@ pub fn check_read_events_limit(limit: u32) -> Checked {
     check_range("limit", limit, READ_EVENTS_MAX_LIMIT)
 }
 
-/// Checks how many of a flow's members a page has.
-///
-/// # Errors
-/// `Validation { InvalidInput }`.
-pub fn check_members_limit(limit: u32) -> Checked {
-    check_range("limit", limit, LIST_FLOWS_MAX_LIMIT)
-}
-
 /// Checks a filter and the size of its page.
 ///
 /// # Errors

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use ff_core::contracts::CreateExecutionResult;
+use ff_core::contracts::{CreateExecutionResult, ExecutionFilter};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::partition::PartitionConfig;
 use ff_core::state::PublicState;
-use ff_core::types::{ExecutionId, LaneId, Namespace};
+use ff_core::types::{ExecutionId, FlowId, LaneId, Namespace};
 use ff_runtime::{ClientError, HandlerError, Job, Submission};
 
 use crate::common::{Rig, in_time, plain, retries, start};
@@ -35,6 +35,34 @@ async fn namespaces_have_keys_of_their_own() {
     assert_ne!(first, second);
     let snapshot = rig.spy.describe_execution(&second).await.unwrap().unwrap();
     assert_eq!(snapshot.namespace.as_str(), "other");
+}
+
+#[tokio::test]
+async fn a_member_is_added_to_its_flow() {
+    let rig = Rig::new();
+    let flow_id = rig.client.create_flow("import").await.unwrap();
+    let one = rig.submit(plain("k").idempotency_key("once").flow(flow_id)).await;
+    let again = rig.submit(plain("k").idempotency_key("once").flow(flow_id)).await;
+    rig.client.submit_batch(vec![plain("a").flow(flow_id), plain("b")]).await.unwrap();
+
+    assert_eq!(one, again);
+    let flow = rig.store.describe_flow(&flow_id).await.unwrap().unwrap();
+    assert_eq!((flow.flow_kind.as_str(), flow.graph_revision), ("import", 2));
+    let member = rig.spy.describe_execution(&one).await.unwrap().unwrap();
+    assert_eq!(member.flow_id, Some(flow_id));
+}
+
+#[tokio::test]
+async fn what_its_flow_does_not_take_is_cancelled() {
+    let rig = Rig::new();
+    let unknown = FlowId::new();
+
+    let refused = rig.client.submit(plain("k").flow(unknown)).await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    let counts = rig.store.count_executions(&ExecutionFilter::default()).await.unwrap();
+    assert_eq!(counts.len(), 1);
+    assert_eq!(counts[0].public_state, PublicState::Cancelled);
 }
 
 #[tokio::test]

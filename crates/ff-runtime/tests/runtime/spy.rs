@@ -215,6 +215,21 @@ impl EngineBackend for Spy {
         self.around(task.as_str(), self.inner.reconcile(task, limit)).await
     }
 
+    async fn cancel_execution(&self, args: CancelExecutionArgs) -> Answer<CancelExecutionResult> {
+        self.around("cancel_execution", self.inner.cancel_execution(args)).await
+    }
+
+    async fn create_flow(&self, args: CreateFlowArgs) -> Answer<CreateFlowResult> {
+        self.around("create_flow", self.inner.create_flow(args)).await
+    }
+
+    async fn add_execution_to_flow(
+        &self,
+        args: AddExecutionToFlowArgs,
+    ) -> Answer<AddExecutionToFlowResult> {
+        self.around("add_execution_to_flow", self.inner.add_execution_to_flow(args)).await
+    }
+
     async fn ack_cancel_member(&self, flow_id: &FlowId, id: &ExecutionId) -> Answer<()> {
         self.around("ack_cancel_member", self.inner.ack_cancel_member(flow_id, id)).await
     }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::assertions::assert_invalid;
 use crate::cases::at_once;
+use crate::cases::operator::replay_of;
 use crate::cases::worker::{given_registered, mark_dead};
 use crate::cx::{Cx, LIMIT, ONE_MS};
 
@@ -254,6 +255,26 @@ pub(crate) async fn a_lapsed_worker_is_gone(cx: Cx) {
     let late = cx.reconcile(ReconcileTask::DrainCancelBacklog).await;
 
     assert_eq!((early.processed, late.processed), (0, 1));
+}
+
+/// TIME-6, OP-5. A member that was replayed is in other hands, and is waited for no more.
+pub(crate) async fn a_replayed_member_is_let_go(cx: Cx) {
+    given_registered(&cx, "worker/1").await;
+    let flow_id = given_flow(&cx).await;
+    let held = given_held_member(&cx, &flow_id).await;
+    cancel_by_name(&cx, &flow_id, "cancel_all").await;
+    cx.backend.replay_execution(replay_of(&cx, held.execution_id())).await.unwrap();
+    let again = cx.claim().await;
+
+    let report = cx.reconcile(ReconcileTask::DrainCancelBacklog).await;
+
+    assert_eq!(report.processed, 1);
+    let left = cx.backend.cancel_flow_header(header(&cx, &flow_id, "cancel_all")).await.unwrap();
+    let CancelFlowHeader::AlreadyTerminal { member_execution_ids, .. } = left else {
+        unreachable!("{left:?}");
+    };
+    assert!(member_execution_ids.is_empty(), "{member_execution_ids:?}");
+    cx.backend.complete(&again, None).await.unwrap();
 }
 
 /// TIME-6, TIME-8. One call lets go of as many members as it is told, and the next goes on.

@@ -1,0 +1,292 @@
+//! Operations beside one another: one acts, the others get the idempotent answer or a typed refusal, and none
+//! a transport error or a deadlock (OP-7, SAFE-4).
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{
+    Opened, START, cancel_args, flow_args, header_args, member_args, open, register_args,
+};
+use ff_backend_postgres::PostgresBackend;
+use ff_core::backend::{CancelFlowPolicy, CancelFlowWait, Handle};
+use ff_core::contracts::{
+    AddExecutionToFlowArgs, CancelExecutionResult, CancelFlowHeader, CancelFlowResult, Completion,
+    CreateFlowResult, ReconcileTask, RegisterWorkerOutcome, ReplayExecutionArgs, RevokeLeaseArgs,
+    RevokeLeaseResult,
+};
+use ff_core::engine_backend::EngineBackend;
+use ff_core::engine_error::{ContentionKind, EngineError, StateKind};
+use ff_core::state::PublicState;
+use ff_core::types::{FlowId, WorkerInstanceId};
+use futures::future::join_all;
+
+const ROUNDS: usize = 30;
+
+/// Runs calls beside one another, each on a task of its own.
+async fn at_once<T, F>(
+    opened: &Opened,
+    calls: impl IntoIterator<Item = impl FnOnce(Arc<PostgresBackend>) -> F>,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> =
+        calls.into_iter().map(|call| tokio::spawn(call(Arc::clone(&opened.backend)))).collect();
+    join_all(tasks).await.into_iter().map(Result::unwrap).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_cancels_at_once_one_acts_and_all_are_answered_alike() {
+    let opened = open().await;
+    for _ in 0..ROUNDS {
+        let id = opened.create().await;
+        let handle = opened.claim().await.unwrap();
+        let cancels = (0..4).map(|_| {
+            let args = cancel_args(&id);
+            move |backend: Arc<PostgresBackend>| async move { backend.cancel_execution(args).await }
+        });
+        for answer in at_once(&opened, cancels).await {
+            let expected = CancelExecutionResult::Cancelled {
+                execution_id: id.clone(),
+                public_state: PublicState::Cancelled,
+            };
+            assert_eq!(answer.unwrap(), expected);
+        }
+        assert_eq!(
+            opened.events(&id).await,
+            ["lease acquired", "lease revoked", "completion cancelled"]
+        );
+        assert!(opened.backend.renew(&handle).await.is_err());
+    }
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_beside_a_completion_finishes_the_execution_once() {
+    let opened = open().await;
+    for _ in 0..ROUNDS {
+        let id = opened.create().await;
+        let handle = opened.claim().await.unwrap();
+        let (canceller, completer) = (Arc::clone(&opened.backend), Arc::clone(&opened.backend));
+        let args = cancel_args(&id);
+        let cancel = tokio::spawn(async move { canceller.cancel_execution(args).await });
+        let complete = tokio::spawn(async move { completer.complete(&handle, None).await });
+
+        let (cancelled, completed) = (cancel.await.unwrap(), complete.await.unwrap());
+
+        let ending = match (cancelled, completed) {
+            (Ok(_), Err(error)) => {
+                assert!(matches!(error, EngineError::State(_) | EngineError::Contention(_)));
+                "completion cancelled"
+            }
+            (Err(error), Ok(())) => {
+                let outcome = PublicState::Completed;
+                let kind = ContentionKind::ExecutionNotActive { outcome };
+                assert_eq!(error.to_string(), EngineError::Contention(kind).to_string());
+                "completion success"
+            }
+            other => panic!("{other:?}"),
+        };
+        let events = opened.events(&id).await;
+        let endings: Vec<_> = events.iter().filter(|event| event.starts_with("comp")).collect();
+        assert_eq!(endings, [ending]);
+    }
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_replays_or_revocations_at_once_one_acts() {
+    let opened = open().await;
+    for _ in 0..ROUNDS {
+        let id = opened.create().await;
+        opened.claim().await.unwrap();
+        let revocations = (0..2).map(|_| {
+            let args = RevokeLeaseArgs {
+                execution_id: id.clone(),
+                expected_lease_id: None,
+                worker_instance_id: WorkerInstanceId::new("instance"),
+                reason: "enough".to_owned(),
+            };
+            move |backend: Arc<PostgresBackend>| async move { backend.revoke_lease(args).await }
+        });
+        let answers = at_once(&opened, revocations).await;
+        let revoked =
+            |answer: &&Result<_, _>| matches!(answer, Ok(RevokeLeaseResult::Revoked { .. }));
+        assert_eq!(answers.iter().filter(revoked).count(), 1, "{answers:?}");
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+
+        opened.backend.cancel_execution(cancel_args(&id)).await.unwrap();
+        let replays = (0..2).map(|_| {
+            let args = ReplayExecutionArgs { execution_id: id.clone(), now: START };
+            move |backend: Arc<PostgresBackend>| async move { backend.replay_execution(args).await }
+        });
+        let answers = at_once(&opened, replays).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+        let refused = answers.into_iter().find_map(Result::err).unwrap();
+        let expected = EngineError::State(StateKind::ExecutionNotTerminal);
+        assert_eq!(refused.to_string(), expected.to_string());
+        opened.backend.cancel_execution(cancel_args(&id)).await.unwrap();
+    }
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_is_created_once() {
+    let opened = open().await;
+    for _ in 0..ROUNDS {
+        let args = flow_args();
+        let creations = (0..4).map(|_| {
+            let args = args.clone();
+            move |backend: Arc<PostgresBackend>| async move { backend.create_flow(args).await }
+        });
+        let answers = at_once(&opened, creations).await;
+        let created =
+            |answer: &&Result<_, _>| matches!(answer, Ok(CreateFlowResult::Created { .. }));
+        assert_eq!(answers.iter().filter(created).count(), 1, "{answers:?}");
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    }
+    opened.assert_no_deadlock().await;
+}
+
+/// What is done to the members while their flow is cancelled.
+async fn disturb(backend: Arc<PostgresBackend>, flow_id: FlowId, handles: Vec<Handle>) {
+    let batch = handles.iter().cloned().map(|handle| Completion { handle, result: None });
+    let completed = backend.complete_batch(batch.collect());
+    let renewed = backend.renew_batch(&handles);
+    let add = async {
+        for _ in 0..5 {
+            let args = member_args(&flow_id);
+            let execution_id = args.execution_id.clone();
+            backend.create_execution(args).await.unwrap();
+            let add = AddExecutionToFlowArgs { flow_id, execution_id, now: START };
+            match backend.add_execution_to_flow(add).await {
+                Ok(_) | Err(EngineError::State(StateKind::FlowAlreadyTerminal)) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    };
+    let cancel_one = backend.cancel_execution(cancel_args(handles[0].execution_id()));
+    let sweep = backend.reconcile(ReconcileTask::ExpireLeases, 100);
+    let (completed, renewed, (), _, swept) =
+        tokio::join!(completed, renewed, add, cancel_one, sweep);
+    completed.unwrap();
+    renewed.unwrap();
+    swept.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_is_cancelled_once_whatever_is_done_to_its_members_meanwhile() {
+    let opened = open().await;
+    for _ in 0..ROUNDS {
+        let (flow_id, ids) = opened.create_flow(8).await;
+        let mut handles = Vec::new();
+        for _ in 0..6 {
+            handles.push(opened.claim().await.unwrap());
+        }
+        let disturbed = tokio::spawn(disturb(Arc::clone(&opened.backend), flow_id, handles));
+        let cancels = (0..2).map(|_| {
+            move |backend: Arc<PostgresBackend>| async move {
+                let (policy, wait) = (CancelFlowPolicy::CancelAll, CancelFlowWait::NoWait);
+                backend.cancel_flow(&flow_id, policy, wait).await.unwrap()
+            }
+        });
+        let answers = at_once(&opened, cancels).await;
+        disturbed.await.unwrap();
+
+        let members = opened.backend.list_flow_members(&flow_id, None, 100).await.unwrap();
+        assert!(members.len() >= ids.len());
+        let unfinished = members.iter().filter(|member| !member.is_finished()).count();
+        assert_eq!(unfinished, 0);
+        let by_flow =
+            members.iter().filter(|member| member.cancelled_by.as_deref() == Some("flow"));
+        let by_flow: Vec<_> = by_flow.map(|member| member.execution_id.to_string()).collect();
+        let expected = CancelFlowResult::Cancelled {
+            cancellation_policy: "cancel_all".to_owned(),
+            member_execution_ids: by_flow,
+        };
+        assert_eq!(answers, [expected.clone(), expected]);
+        for member in &members {
+            let events = opened.events(&member.execution_id).await;
+            let endings = events.iter().filter(|event| event.starts_with("comp")).count();
+            assert_eq!(endings, 1, "{events:?}");
+        }
+    }
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_acknowledgements_at_once_leave_no_backlog() {
+    let opened = open().await;
+    for _ in 0..ROUNDS {
+        let (flow_id, ids) = opened.create_flow(3).await;
+        let cancelled = opened.backend.cancel_flow_header(header_args(&flow_id)).await.unwrap();
+        assert!(matches!(cancelled, CancelFlowHeader::Cancelled { .. }));
+        let drain = Arc::clone(&opened.backend);
+        let drain = async move { drain.reconcile(ReconcileTask::DrainCancelBacklog, 2).await };
+        let drain = tokio::spawn(drain);
+        let acks = ids.into_iter().map(|id| {
+            move |backend: Arc<PostgresBackend>| async move {
+                backend.ack_cancel_member(&flow_id, &id).await
+            }
+        });
+        for answer in at_once(&opened, acks).await {
+            answer.unwrap();
+        }
+        drain.await.unwrap().unwrap();
+    }
+    assert_eq!(opened.read_text("SELECT count(*) FROM ff_cancel_backlog").await, "0");
+    assert_eq!(opened.read_text("SELECT count(*) FROM ff_cancel_backlog_member").await, "0");
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_registrations_at_once_one_registers() {
+    let opened = open().await;
+    for round in 0..ROUNDS {
+        let registrations = (0..4).map(|_| {
+            let args = register_args(&format!("instance-{round}"));
+            move |backend: Arc<PostgresBackend>| async move {
+                backend.register_worker(args).await.unwrap()
+            }
+        });
+        let answers = at_once(&opened, registrations).await;
+        let registered = |answer: &&_| **answer == RegisterWorkerOutcome::Registered;
+        assert_eq!(answers.iter().filter(registered).count(), 1);
+    }
+    let events = "SELECT count(*) FROM ff_worker_registry_event WHERE event_type = 'registered'";
+    assert_eq!(opened.read_text(events).await, ROUNDS.to_string());
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sweeps_at_once_take_each_worker_off_once() {
+    let opened = open().await;
+    for number in 0..50 {
+        opened.backend.register_worker(register_args(&format!("i-{number}"))).await.unwrap();
+    }
+    opened.clock.advance(Duration::from_secs(3_600));
+    let sweeps = (0..4).map(|_| {
+        move |backend: Arc<PostgresBackend>| async move {
+            let mut swept = 0;
+            for _ in 0..20 {
+                let report = backend.reconcile(ReconcileTask::SweepWorkers, 7).await.unwrap();
+                assert!(report.processed <= 7 && report.errors == 0, "{report:?}");
+                swept += report.processed;
+            }
+            swept
+        }
+    });
+    assert_eq!(at_once(&opened, sweeps).await.iter().sum::<u32>(), 50);
+    let events = "SELECT count(*) FROM ff_worker_registry_event WHERE event_type = 'ttl_swept'";
+    assert_eq!(opened.read_text(events).await, "50");
+    opened.assert_no_deadlock().await;
+}
