@@ -2,30 +2,23 @@
 
 use std::sync::Arc;
 
-use flowfabric::core::contracts::{AddExecutionToFlowArgs, CreateFlowArgs};
+use flowfabric::Client;
 use flowfabric::core::engine_backend::EngineBackend;
-use flowfabric::core::types::{ExecutionId, FlowId, Namespace};
+use flowfabric::core::types::Namespace;
 use serde_json::{Value, json};
 
-use crate::workbench::{Workbench, claim, submit, text};
+use crate::workbench::{Workbench, claim, submission, text};
 
 const UNKNOWN_FLOW: &str = "550e8400-e29b-41d4-a716-446655440000";
 
-async fn create(backend: &Arc<dyn EngineBackend>, namespace: &str, members: usize) -> String {
-    let (flow_id, now) = (FlowId::new(), backend.now().await.unwrap());
-    let args = CreateFlowArgs {
-        flow_id,
-        flow_kind: "letters".to_owned(),
-        namespace: Namespace::new(namespace),
-        tags: [].into(),
-        now,
-    };
-    backend.create_flow(args).await.unwrap();
-    for _ in 0..members {
-        let execution_id = ExecutionId::parse(&submit(backend).await).unwrap();
-        let args = AddExecutionToFlowArgs { flow_id, execution_id, now };
-        backend.add_execution_to_flow(args).await.unwrap();
-    }
+pub(crate) async fn create(
+    backend: &Arc<dyn EngineBackend>,
+    namespace: &str,
+    members: usize,
+) -> String {
+    let client = Client::new(backend.clone()).with_namespace(Namespace::new(namespace));
+    let flow_id = client.create_flow("letters").await.unwrap();
+    client.submit_batch(vec![submission().flow(flow_id); members]).await.unwrap();
     flow_id.to_string()
 }
 
