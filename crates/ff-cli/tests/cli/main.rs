@@ -1,5 +1,5 @@
 //! The `ff` command as a user runs it: real processes, real files, real kills.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod checksum;
