@@ -8,6 +8,8 @@
 //! Half of the imports are of a supplier that is down as long as there is a file `supplier-is-down`: they hang
 //! until they are stopped. `BUSY_FLOW_DB` names another store than `sqlite:flowfabric.db`.
 
+#![expect(clippy::print_stdout, reason = "it tells its user what it does")]
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;

@@ -83,12 +83,13 @@ async fn resume(
     lane: &LaneId,
     output: &Output,
 ) -> Result<(), Failure> {
-    let before = state(backend, lane).await?;
-    backend.resume_lane(lane).await?;
-    let line = match before {
-        Some(LaneState::Paused) => format!("resumed {lane}"),
+    let line = match state(backend, lane).await? {
         Some(LaneState::Active) => format!("{lane} was not paused"),
         None => format!("{lane} was not paused, and there has been no execution in it yet"),
+        Some(LaneState::Paused) => {
+            backend.resume_lane(lane).await?;
+            format!("resumed {lane}")
+        }
     };
     print(lane, LaneState::Active, &line, output)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use flowfabric::core::contracts::ChangePriorityArgs;
 use flowfabric::core::engine_backend::EngineBackend;
 use flowfabric::core::engine_error::{ContentionKind, EngineError};
-use flowfabric::core::state::LifecyclePhase;
+use flowfabric::core::state::{LifecyclePhase, PublicState};
 use flowfabric::core::types::{ExecutionId, LaneId};
 use serde_json::json;
 
@@ -57,14 +57,15 @@ async fn refusal(
     if !matches!(error, EngineError::Contention(ContentionKind::ExecutionNotEligible)) {
         return Ok(several::refusal(id, error));
     }
-    let execution = backend.describe_execution(id).await?;
-    Ok(match execution {
-        Some(execution) if execution.lifecycle_phase == LifecyclePhase::Submitted => format!(
-            "{id} was submitted just now; try again in a second: its workers take it into the queue by then"
+    let Some(execution) = backend.describe_execution(id).await? else {
+        return Ok(several::unknown(id));
+    };
+    let is_admitted = execution.lifecycle_phase != LifecyclePhase::Submitted;
+    Ok(match execution.public_state {
+        PublicState::Waiting if !is_admitted => format!(
+            "{id} is not in its queue yet: a running worker puts it there a second after its submission; \
+             try again then"
         ),
-        Some(execution) => {
-            format!("{id} is {}; only what waits in its queue can be moved", execution.public_state)
-        }
-        None => several::unknown(id),
+        state => format!("{id} is {state}; only what waits in its queue can be moved"),
     })
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::workbench::{Workbench, text};
+use crate::workbench::{UNKNOWN, Workbench, text};
 
 /// Runs the command and returns its one line.
 fn refused(bench: &Workbench, arguments: &[&str]) -> String {
@@ -88,8 +88,22 @@ fn a_missing_feature_is_told() {
 #[test]
 fn looking_into_no_store_makes_none() {
     let bench = Workbench::new();
-    for command in ["stats", "list", "doctor"] {
-        let error = refused(&bench, &[command]);
+    let commands: [&[&str]; 12] = [
+        &["stats"],
+        &["list"],
+        &["doctor"],
+        &["cancel", UNKNOWN],
+        &["replay", UNKNOWN],
+        &["reprioritize", UNKNOWN, "1"],
+        &["revoke", UNKNOWN],
+        &["workers"],
+        &["lanes"],
+        &["lanes", "pause", "default"],
+        &["flows", "list"],
+        &["flows", "cancel", "550e8400-e29b-41d4-a716-446655440000"],
+    ];
+    for command in commands {
+        let error = refused(&bench, command);
         assert!(error.contains("there is no store flowfabric.db"), "{error}");
     }
     assert_eq!(files(&bench), 0);
@@ -106,7 +120,7 @@ fn an_error_is_json_for_machines() {
 #[test]
 fn bad_usage_is_exit_2() {
     let bench = Workbench::new();
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 18] = [
         &[],
         &["checksum"],
         &["checksum", "tree", "--workers", "0"],
@@ -114,6 +128,17 @@ fn bad_usage_is_exit_2() {
         &["list", "--limit", "0"],
         &["list", "--after", "nonsense"],
         &["show", "not-an-id"],
+        &["cancel"],
+        &["cancel", "not-an-id"],
+        &["cancel", UNKNOWN, "not-an-id"],
+        &["replay", "not-an-id"],
+        &["reprioritize", UNKNOWN],
+        &["reprioritize", UNKNOWN, "high"],
+        &["revoke", "not-an-id"],
+        &["lanes", "pause"],
+        &["flows"],
+        &["flows", "show", "not-an-id"],
+        &["flows", "list", "--after", "nonsense"],
     ];
     for arguments in cases {
         assert_eq!(bench.ff(arguments).status.code(), Some(2), "{arguments:?}");

@@ -27,12 +27,7 @@ impl Endless {
 
 /// Waits until this many executions have completed, or the process has ended.
 fn wait_until_completed(bench: &Workbench, child: &mut Child, completed: u64) {
-    while child.try_wait().unwrap().is_none() && count(bench) < completed {}
-}
-
-/// Nothing, before the store is there.
-fn count(bench: &Workbench) -> u64 {
-    if bench.path().join("flowfabric.db").exists() { bench.count(COMPLETED) } else { 0 }
+    while child.try_wait().unwrap().is_none() && bench.completed() < completed {}
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ mod server;
 
 use std::process::Output;
 
-use crate::workbench::{Workbench, text};
+use crate::flows;
+use crate::workbench::{HOLDER, Workbench, claim, submit, text};
 use database::Database;
 
 fn succeed(bench: &Workbench, arguments: &[&str]) -> String {
@@ -83,4 +84,31 @@ fn the_doctor_tells_a_line_for_each_finding() {
     let missing = said.lines().find(|line| line.contains("there is no store")).unwrap();
     assert!(missing.starts_with("problem: ") && missing.contains("ff migrate"), "{missing}");
     assert!(said.lines().skip(1).all(|line| line.contains(". To do: ")), "{said}");
+}
+
+#[tokio::test]
+async fn operators_act_on_executions_flows_and_lanes() {
+    let database = Database::new();
+    let bench = Workbench::new().at(database.url());
+    let backend = bench.backend().await;
+    let id = submit(&backend).await;
+    claim(&*backend).await.unwrap();
+
+    let revoked = succeed(&bench, &["revoke", &id]);
+    assert_eq!(revoked, format!("revoked {id} from {HOLDER}: it waits for a worker now\n"));
+    succeed(&bench, &["reprioritize", &id, "-5"]);
+    assert_eq!(succeed(&bench, &["cancel", &id]), format!("cancelled {id}\n"));
+    let replayed = succeed(&bench, &["replay", &id]);
+    assert_eq!(replayed, format!("replayed {id}: it is waiting now\n"));
+    succeed(&bench, &["lanes", "pause", "default"]);
+    assert_eq!(claim(&*backend).await, None);
+    assert_eq!(succeed(&bench, &["lanes", "resume", "default"]), "resumed default\n");
+
+    let flow = flows::create(&backend, "default", 3).await;
+    let cancelled = succeed(&bench, &["flows", "cancel", &flow]);
+    assert_eq!(cancelled, format!("cancelled flow {flow} by cancel_all: 3 members with it\n"));
+    let shown = bench.json(&["flows", "show", &flow, "--members"]);
+    assert_eq!(shown["counts"], serde_json::json!({ "cancelled": 3 }));
+    assert_eq!(bench.json(&["flows", "list"])["flows"][0], shown["flow"]);
+    assert_eq!(bench.json(&["workers"]), serde_json::json!({ "workers": [] }));
 }

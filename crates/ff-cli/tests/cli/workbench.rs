@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
+use flowfabric::core::backend::{CapabilitySet, ClaimPolicy, Handle};
 use flowfabric::core::contracts::{EventStream, ExecutionFilter};
 use flowfabric::core::engine_backend::EngineBackend;
 use flowfabric::core::execution::Execution;
 use flowfabric::core::state::{AttemptOutcome, PublicState};
+use flowfabric::core::types::{LaneId, WorkerId, WorkerInstanceId};
+use flowfabric::{Client, Submission};
 use serde_json::Value;
 use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
@@ -91,6 +94,19 @@ impl Workbench {
         counts.map(|count| count["count"].as_u64().unwrap()).sum()
     }
 
+    /// Executions that have completed; none before the store is there.
+    #[cfg(unix)]
+    pub(crate) fn completed(&self) -> u64 {
+        if self.path().join("flowfabric.db").exists() { self.count("completed") } else { 0 }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn running(&self) -> Vec<String> {
+        let page = self.json(&["list", "--state", "running"]);
+        let executions = page["executions"].as_array().unwrap().iter();
+        executions.map(|it| it["execution_id"].as_str().unwrap().to_owned()).collect()
+    }
+
     pub(crate) fn sums(&self) -> Vec<u8> {
         fs::read(self.path().join("SHA256SUMS")).unwrap()
     }
@@ -118,6 +134,14 @@ impl Workbench {
         flowfabric::connect(url).await.unwrap()
     }
 
+    /// Runs a statement of its own on the file, as another program would.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        let file = self.path().join("flowfabric.db");
+        let mut conn = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
     /// Looks into the store, and asserts what holds after any crash: the file is whole, and an
     /// execution that completed has one success, as its last attempt, and one completion event.
     pub(crate) async fn kept(&self) -> Kept {
@@ -139,6 +163,25 @@ impl Workbench {
             }
         }
     }
+}
+
+/// An id that no store holds.
+pub(crate) const UNKNOWN: &str = "{fp:0}:550e8400-e29b-41d4-a716-446655440000";
+/// The process that [`claim`] claims for.
+pub(crate) const HOLDER: &str = "tester/1";
+
+pub(crate) fn submission() -> Submission {
+    Submission::new("test", &()).unwrap()
+}
+
+pub(crate) async fn submit(backend: &Arc<dyn EngineBackend>) -> String {
+    Client::new(backend.clone()).submit(submission()).await.unwrap().to_string()
+}
+
+pub(crate) async fn claim(backend: &dyn EngineBackend) -> Option<Handle> {
+    let (worker, instance) = (WorkerId::new("tester"), WorkerInstanceId::new(HOLDER));
+    let policy = ClaimPolicy::new(worker, instance, 600_000, None);
+    backend.claim(&LaneId::new("default"), &CapabilitySet::default(), policy).await.unwrap()
 }
 
 async fn assert_file_is_whole(file: &Path) {
