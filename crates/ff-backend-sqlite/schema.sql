@@ -167,8 +167,10 @@ CREATE TABLE ff_flow_core (
     PRIMARY KEY (partition_key, flow_id)
 ) STRICT;
 
-CREATE INDEX ff_flow_core_listed
-    ON ff_flow_core (public_flow_state, created_at_ms, flow_id, namespace);
+CREATE INDEX ff_flow_core_listed ON ff_flow_core (created_at_ms, flow_id);
+
+CREATE INDEX ff_flow_core_listed_in_state
+    ON ff_flow_core (public_flow_state, created_at_ms, flow_id);
 
 CREATE TABLE ff_idempotency (
     namespace TEXT NOT NULL,
@@ -246,7 +248,7 @@ CREATE TABLE ff_worker_registry_event (
     occurred_at_ms INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX ff_worker_registry_event_worker
+CREATE INDEX ff_worker_registry_event_instance
     ON ff_worker_registry_event (namespace, worker_instance_id, event_id);
 
 CREATE INDEX ff_worker_registry_instance ON ff_worker_registry (worker_instance_id, namespace);

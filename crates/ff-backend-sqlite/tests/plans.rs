@@ -248,13 +248,11 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
         flow/find_members
             SEARCH ff_exec_core USING INDEX ff_exec_core_members (flow_id=?)
         flow/list
-            SEARCH f USING COVERING INDEX ff_flow_core_listed
-            SEARCH f USING COVERING INDEX ff_flow_core_listed (public_flow_state>?)
-            SEARCH f USING INTEGER PRIMARY KEY (rowid=?)
-            SEARCH r USING COVERING INDEX ff_flow_core_listed (public_flow_state=? AND created_at_ms>?)
+            SEARCH f USING INDEX ff_flow_core_listed (created_at_ms>?)
+            SEARCH f USING INDEX ff_flow_core_listed_in_state (public_flow_state=? AND created_at_ms>?)
         flow/list_backlog
             SEARCH m USING PRIMARY KEY (partition_key=? AND flow_id=?)
-            SEARCH e USING COVERING INDEX ff_exec_core_members (flow_id=? AND execution_id=?)
+            SEARCH e USING COVERING INDEX ff_exec_core_members (flow_id=? AND execution_id=?) LEFT-JOIN
         flow/list_cancelled
             SEARCH ff_exec_core USING INDEX ff_exec_core_members (flow_id=?)
         flow/list_members
@@ -306,7 +304,7 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
             SEARCH page
         worker/load
             SEARCH w USING PRIMARY KEY (namespace=? AND worker_instance_id=?)
-            SEARCH v USING INDEX ff_worker_registry_event_worker (namespace=? AND worker_instance_id=?)
+            SEARCH v USING INDEX ff_worker_registry_event_instance (namespace=? AND worker_instance_id=?)
         worker/put
         worker/remove
             SEARCH ff_worker_registry USING PRIMARY KEY (namespace=? AND worker_instance_id=?)
