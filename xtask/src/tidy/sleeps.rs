@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ff-backend-postgres/src/claim.rs", "a claim may wait for work to appear"),
     ("crates/ff-backend-postgres/src/notify.rs", "it gathers lanes, and listens again"),
     ("crates/ff-backend-postgres/src/retry.rs", "it pauses between two tries"),
+    ("crates/ff-sql/src/members.rs", "it waits for other processes' workers to let go"),
     ("crates/ff-backend-sqlite/src/claim.rs", "a claim may wait for work to appear"),
     ("crates/ff-backend-sqlite/src/pool.rs", "an opening store waits for another process"),
     ("crates/ff-backend-sqlite/src/writer.rs", "it waits for the lock of another process"),
