@@ -18,6 +18,7 @@ use crate::retry::{Tries, repeat};
 use crate::tx::Tx;
 use crate::{PostgresBackend, rows};
 
+const LOCK: &str = include_str!("../sql/worker/lock.sql");
 const LOAD: &str = include_str!("../sql/worker/load.sql");
 const PUT: &str = include_str!("../sql/worker/put.sql");
 const REMOVE: &str = include_str!("../sql/worker/remove.sql");
@@ -84,9 +85,7 @@ async fn decide_in<T>(
     key: Key<'_>,
     rule: impl Fn(Option<&StoredWorker>) -> Answer<WorkerDecision<T>>,
 ) -> Answer<T> {
-    let load = tx.query(LOAD).bind(key.namespace.as_str()).bind(key.instance.as_str());
-    let found = load.fetch_optional(tx.conn()?).await.map_err(from_sqlx)?;
-    let stored = found.as_ref().map(read_stored).transpose()?;
+    let stored = load(tx, key).await?;
     let WorkerDecision { change, event, outcome } = rule(stored.as_ref())?;
     match change {
         WorkerChange::Keep => {}
@@ -99,8 +98,15 @@ async fn decide_in<T>(
     Ok(outcome)
 }
 
-fn read_stored(row: &PgRow) -> Answer<StoredWorker> {
-    rows::worker(row)?.into_stored(rows::get(row, "heartbeat_recorded_at_ms")?)
+/// Loads an entry under its lock. Two statements: what the second reads of the events is as it is once the
+/// first has its lock.
+async fn load(tx: &mut Tx<'_>, key: Key<'_>) -> Answer<Option<StoredWorker>> {
+    let lock = tx.query(LOCK).bind(key.namespace.as_str()).bind(key.instance.as_str());
+    lock.execute(tx.conn()?).await.map_err(from_sqlx)?;
+    let load = tx.query(LOAD).bind(key.namespace.as_str()).bind(key.instance.as_str());
+    let found = load.fetch_optional(tx.conn()?).await.map_err(from_sqlx)?;
+    let read = |row| rows::worker(&row)?.into_stored(rows::get(&row, "heartbeat_recorded_at_ms")?);
+    found.map(read).transpose()
 }
 
 /// Inserts an entry, or overwrites one that is locked. Where another call has inserted one meanwhile, the

@@ -13,19 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{
-    Opened, START, cancel_args, flow_args, header_args, member_args, open, register_args,
+    Opened, START, cancel_args, execute, flow_args, header_args, member_args, open, register_args,
 };
 use ff_backend_postgres::PostgresBackend;
 use ff_core::backend::{CancelFlowPolicy, CancelFlowWait, Handle};
 use ff_core::contracts::{
     AddExecutionToFlowArgs, CancelExecutionResult, CancelFlowHeader, CancelFlowResult, Completion,
-    CreateFlowResult, ReconcileTask, RegisterWorkerOutcome, ReplayExecutionArgs, RevokeLeaseArgs,
-    RevokeLeaseResult,
+    CreateFlowResult, HeartbeatWorkerArgs, ReconcileTask, RegisterWorkerOutcome,
+    ReplayExecutionArgs, RevokeLeaseArgs, RevokeLeaseResult,
 };
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{ContentionKind, EngineError, StateKind};
 use ff_core::state::PublicState;
-use ff_core::types::{FlowId, WorkerInstanceId};
+use ff_core::types::{FlowId, Namespace, WorkerInstanceId};
 use futures::future::join_all;
 
 const ROUNDS: usize = 30;
@@ -264,6 +264,35 @@ async fn of_several_registrations_at_once_one_registers() {
     }
     let events = "SELECT count(*) FROM ff_worker_registry_event WHERE event_type = 'registered'";
     assert_eq!(opened.read_text(events).await, ROUNDS.to_string());
+    opened.assert_no_deadlock().await;
+}
+
+/// The heartbeats wait for the worker's row, and then one finds the event of the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_at_once_record_one_event() {
+    let opened = open().await;
+    opened.backend.register_worker(register_args("instance")).await.unwrap();
+    let mut session = opened.session().await;
+    execute(&mut session, "BEGIN; SELECT 1 FROM ff_worker_registry FOR UPDATE").await;
+    let beats =
+        (0..2).map(|_| {
+            let (instance, namespace) =
+                (WorkerInstanceId::new("instance"), Namespace::new("default"));
+            let args = HeartbeatWorkerArgs::new(instance, namespace, START);
+            move |backend: Arc<PostgresBackend>| async move {
+                backend.heartbeat_worker(args).await.unwrap()
+            }
+        });
+    let release = async {
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' HAVING count(*) = 2";
+        opened.until(waiting).await;
+        execute(&mut session, "ROLLBACK").await;
+    };
+    tokio::join!(at_once(&opened, beats), release);
+    let events = "SELECT count(*) FROM ff_worker_registry_event WHERE event_type = 'heartbeat'";
+    assert_eq!(opened.read_text(events).await, "1");
+    drop(session);
     opened.assert_no_deadlock().await;
 }
 
