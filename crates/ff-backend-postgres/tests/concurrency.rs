@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{
-    Opened, START, cancel_args, execute, flow_args, header_args, member_args, open, register_args,
+    Opened, START, cancel_args, claim, execute, flow_args, header_args, member_args, open,
+    register_args,
 };
-use ff_backend_postgres::PostgresBackend;
+use ff_backend_postgres::{PostgresBackend, PostgresConfig};
 use ff_core::backend::{CancelFlowPolicy, CancelFlowWait, Handle};
 use ff_core::contracts::{
     AddExecutionToFlowArgs, CancelExecutionResult, CancelFlowHeader, CancelFlowResult, Completion,
@@ -245,6 +246,33 @@ async fn the_last_acknowledgements_at_once_leave_no_backlog() {
     }
     assert_eq!(opened.read_text("SELECT count(*) FROM ff_cancel_backlog").await, "0");
     assert_eq!(opened.read_text("SELECT count(*) FROM ff_cancel_backlog_member").await, "0");
+    opened.assert_no_deadlock().await;
+}
+
+/// FLOW-8, with the worker in another process.
+#[tokio::test]
+async fn a_cancellation_waits_for_the_member_that_is_held_and_for_no_other() {
+    let opened = open().await;
+    let worker = opened.beside(PostgresConfig::default()).await;
+    let (flow_id, _) = opened.create_flow(3).await;
+    let handle = claim(&worker).await.unwrap();
+    let (policy, wait) = (CancelFlowPolicy::CancelAll, CancelFlowWait::WaitIndefinite);
+    let cancelled = opened.backend.cancel_flow(&flow_id, policy, wait);
+    let let_go = async {
+        opened.until("SELECT 1 FROM ff_cancel_backlog").await;
+        let late = CancelFlowWait::WaitTimeout(Duration::ZERO);
+        let timeout = worker.cancel_flow(&flow_id, policy, late).await.unwrap_err();
+        assert!(matches!(timeout, EngineError::Timeout { .. }), "{timeout:?}");
+        let lost = worker.check_leases(std::slice::from_ref(&handle)).await.unwrap();
+        assert!(lost[0].is_err());
+        worker.ack_cancel_member(&flow_id, handle.execution_id()).await.unwrap();
+    };
+    let (cancelled, ()) = tokio::join!(cancelled, let_go);
+    let CancelFlowResult::Cancelled { member_execution_ids, .. } = cancelled.unwrap() else {
+        panic!("not all are cancelled");
+    };
+    assert_eq!(member_execution_ids.len(), 3);
+    worker.shutdown().await.unwrap();
     opened.assert_no_deadlock().await;
 }
 
