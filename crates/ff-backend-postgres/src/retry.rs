@@ -112,12 +112,22 @@ impl<T: Clone> Tries<T> {
         if let Some((before, answer_before)) = self.last() {
             // The locks that were had since are those that the try before had: it is over.
             match tx.has_committed(before).await {
-                Ok(true) => return Ok(answer_before),
+                Ok(true) => {
+                    tx.roll_back().await;
+                    return Ok(answer_before);
+                }
                 Err(error) if error::lost_answer(&error) => return Err(error),
                 Ok(false) | Err(_) => {}
             }
         }
-        let answer = answer?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            // Whoever is told the error may go on at once: no lock of this try shall be in the way then.
+            Err(error) => {
+                tx.roll_back().await;
+                return Err(error);
+            }
+        };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, answer.clone()));
         tx.commit().await?;
         Ok(answer)

@@ -160,6 +160,17 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    /// Undoes what was done. Where the server cannot be told, dropping it does the rest.
+    pub(crate) async fn roll_back(mut self) {
+        if let Held::Own(ref mut own) = self.held
+            && own.is_open
+            && let Ok(conn) = own.conn()
+            && sqlx::raw_sql("ROLLBACK").execute(conn).await.is_ok()
+        {
+            own.is_open = false;
+        }
+    }
+
     pub(crate) fn conn(&mut self) -> Result<&mut PgConnection, EngineError> {
         match &mut self.held {
             Held::Own(own) => own.conn(),
