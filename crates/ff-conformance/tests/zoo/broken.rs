@@ -14,6 +14,7 @@ use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{ContentionKind, EngineError, StateKind};
 use ff_core::execution::{Attempt, ExecutionSnapshot};
 use ff_core::partition::PartitionConfig;
+use ff_core::state::PublicState;
 use ff_core::types::{CancelSource, ExecutionId, FlowId, LaneId, Namespace, TimestampMs};
 use serde_json::Value;
 use uuid::Uuid;
@@ -71,8 +72,7 @@ impl EngineBackend for BrokenBackend {
     ) -> Answer<CreateExecutionResult> {
         self.busy()?;
         if self.has(Fault::LosesCreations) && self.calls.load(Ordering::SeqCst).is_multiple_of(5) {
-            let public_state = ff_core::state::PublicState::Waiting;
-            let execution_id = args.execution_id;
+            let (execution_id, public_state) = (args.execution_id, PublicState::Waiting);
             return Ok(CreateExecutionResult::Created { execution_id, public_state });
         }
         if self.has(Fault::ForgetsIdempotencyKeys) {
@@ -139,7 +139,7 @@ impl EngineBackend for BrokenBackend {
                 execution.started_at = attempt.and_then(|attempt| attempt.started_at);
             }
             if self.has(Fault::KeepsOldPublicState) && attempt.is_none() {
-                execution.public_state = ff_core::state::PublicState::Waiting;
+                execution.public_state = PublicState::Waiting;
             }
         }
         Ok(found)
@@ -249,9 +249,9 @@ impl EngineBackend for BrokenBackend {
         if self.has(Fault::RevokesAnyLease) {
             args.expected_lease_id = None;
             let execution = self.inner.describe_execution(&args.execution_id).await?;
-            let lease = execution.and_then(|execution| execution.lease());
-            args.worker_instance_id =
-                lease.map_or(args.worker_instance_id, |lease| lease.worker_instance_id);
+            if let Some(lease) = execution.and_then(|execution| execution.lease()) {
+                args.worker_instance_id = lease.worker_instance_id;
+            }
         }
         self.inner.revoke_lease(args).await
     }
@@ -279,9 +279,9 @@ impl EngineBackend for BrokenBackend {
         }
         let execution = self.inner.describe_execution(&args.execution_id).await?;
         let outcome = execution.map(|execution| execution.public_state);
-        if let Some(outcome) = outcome.filter(|outcome| outcome.is_finished())
-            && self.has(Fault::RefusesRepeatedCancels)
-        {
+        let refused =
+            outcome.filter(|it| it.is_finished() && self.has(Fault::RefusesRepeatedCancels));
+        if let Some(outcome) = refused {
             return Err(EngineError::Contention(ContentionKind::ExecutionNotActive { outcome }));
         }
         self.inner.cancel_execution(args).await
@@ -296,16 +296,12 @@ impl EngineBackend for BrokenBackend {
 
     async fn replay_execution(&self, args: ReplayExecutionArgs) -> Answer<ReplayExecutionResult> {
         if self.has(Fault::ReplaysNothing) {
-            let public_state = ff_core::state::PublicState::Waiting;
-            return Ok(ReplayExecutionResult::Replayed { public_state });
+            return Ok(ReplayExecutionResult::Replayed { public_state: PublicState::Waiting });
         }
         self.inner.replay_execution(args).await
     }
 
     async fn create_flow(&self, args: CreateFlowArgs) -> Answer<CreateFlowResult> {
-        if self.has(Fault::LosesFlows) {
-            return Ok(CreateFlowResult::Created { flow_id: args.flow_id });
-        }
         self.inner.create_flow(args).await
     }
 
@@ -380,13 +376,13 @@ impl EngineBackend for BrokenBackend {
     }
 
     async fn heartbeat_worker(&self, args: HeartbeatWorkerArgs) -> Answer<HeartbeatWorkerOutcome> {
-        let next_expiry_ms = args.now;
-        let outcome = self.inner.heartbeat_worker(args).await?;
-        if outcome == HeartbeatWorkerOutcome::NotRegistered && self.has(Fault::TakesLateHeartbeats)
-        {
-            return Ok(HeartbeatWorkerOutcome::Refreshed { next_expiry_ms });
+        let late = HeartbeatWorkerOutcome::Refreshed { next_expiry_ms: args.now };
+        match self.inner.heartbeat_worker(args).await? {
+            HeartbeatWorkerOutcome::NotRegistered if self.has(Fault::TakesLateHeartbeats) => {
+                Ok(late)
+            }
+            outcome => Ok(outcome),
         }
-        Ok(outcome)
     }
 
     async fn mark_worker_dead(&self, args: MarkWorkerDeadArgs) -> Answer<MarkWorkerDeadOutcome> {
