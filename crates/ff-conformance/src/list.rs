@@ -292,6 +292,7 @@ macro_rules! __for_each_case {
                 the_lease_of_an_earlier_attempt_does_not_cancel ["OP-2"] timer;
                 no_epoch_is_asked_where_there_is_no_lease ["OP-2"];
                 a_leased_row_without_attempt_can_be_cancelled ["OP-1" "STATE-1"] event probe;
+                a_lease_on_a_stale_outcome_is_taken ["OP-1" "SAFE-5"] probe;
                 revoking_gives_the_execution_back ["OP-3" "STATE-1"];
                 a_revoked_lease_is_lost ["OP-3" "SAFE-5"];
                 a_revocation_is_told_once ["OP-3"] event;
@@ -299,6 +300,7 @@ macro_rules! __for_each_case {
                 another_lease_is_not_revoked ["OP-3"];
                 a_lease_is_revoked_by_its_id ["OP-3"];
                 an_expired_lease_can_be_revoked ["OP-3"];
+                a_lease_on_a_stale_outcome_can_be_revoked ["OP-3" "SAFE-5"] probe;
                 a_lease_id_is_derived_from_its_lease ["OP-3"];
                 a_bad_revocation_is_refused ["OP-3"];
                 checking_leases_changes_none ["FLOW-7" "LEASE-2"];
@@ -345,6 +347,7 @@ macro_rules! __for_each_case {
                 members_tell_of_their_cancellation ["FLOW-2" "SAFE-5"] event;
                 the_worker_of_a_cancelled_member_has_lost_its_lease ["FLOW-2" "FLOW-7" "SAFE-5"] operator;
                 cancel_flow_clears_the_current_attempts_outcome ["FLOW-3"] probe;
+                a_held_members_stale_outcome_goes_with_its_lease ["FLOW-2" "FLOW-3" "SAFE-5"] operator probe;
                 earlier_attempts_keep_their_outcome ["FLOW-3"];
                 cancelling_what_is_pending_spares_what_is_held ["FLOW-4"];
                 cancelling_the_flow_alone_leaves_its_members ["FLOW-4"];

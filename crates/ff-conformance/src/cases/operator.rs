@@ -14,6 +14,7 @@ use ff_core::state::PublicState;
 use ff_core::types::{CancelSource, ExecutionId, LaneId, WorkerInstanceId};
 
 use crate::cx::Cx;
+use crate::fixture::AttemptKey;
 
 pub(crate) use cancel::*;
 pub(crate) use priority::*;
@@ -71,6 +72,14 @@ fn new_priority(cx: &Cx, id: &ExecutionId, new_priority: i32) -> ChangePriorityA
 
 pub(crate) fn replay_of(cx: &Cx, id: &ExecutionId) -> ReplayExecutionArgs {
     ReplayExecutionArgs { execution_id: id.clone(), now: cx.now() }
+}
+
+/// Gives the attempt that a worker runs the outcome of a failure before, as a program leaves it that claims
+/// an attempt and does not clear it.
+pub(crate) async fn write_stale_outcome(cx: &Cx, handle: &Handle) {
+    let (execution_id, attempt_index) = (handle.execution_id(), handle.attempt_index());
+    let at = AttemptKey { execution_id, attempt_index };
+    cx.probe().write_attempt_text(at, "outcome", Some("retry")).await;
 }
 
 /// Every call by the handle fails as one whose lease is somebody else's.

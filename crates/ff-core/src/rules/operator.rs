@@ -106,10 +106,10 @@ pub(super) fn is_held(execution: &Execution) -> bool {
         || execution.lifecycle_phase == LifecyclePhase::Active
 }
 
-/// The attempt that a worker may be running.
+/// The attempt that a worker may be running. The execution says whether one is: another program may have
+/// claimed the attempt and left it the outcome that it had before.
 pub(super) fn running_attempt(execution: &Execution) -> Option<&Attempt> {
-    let attempt = execution.current_attempt.as_ref()?;
-    (is_held(execution) && attempt.outcome.is_none()).then_some(attempt)
+    execution.current_attempt.as_ref().filter(|_| is_held(execution))
 }
 
 /// The attempt after its lease was taken: its epoch is raised, so that the old handle fails.

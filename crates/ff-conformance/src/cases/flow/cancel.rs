@@ -8,7 +8,7 @@ use super::{
     texts,
 };
 use crate::assertions::assert_lease_conflict;
-use crate::cases::operator::{assert_lost, replay_of};
+use crate::cases::operator::{assert_lost, replay_of, write_stale_outcome};
 use crate::cx::{Cx, ONE_MS, lane, retries};
 
 /// FLOW-2, STATE-1. Cancelling a flow cancels every member that has not finished, and names them.
@@ -99,6 +99,20 @@ pub(crate) async fn cancel_flow_clears_the_current_attempts_outcome(cx: Cx) {
     assert_eq!((attempt.outcome, attempt.lease_expires_at), (None, None));
     assert!(attempt.lease_epoch > held.lease_epoch());
     cx.words(held.execution_id()).await;
+}
+
+/// FLOW-2, FLOW-3, SAFE-5. A member that a worker holds loses its lease, whatever stale outcome it held.
+pub(crate) async fn a_held_members_stale_outcome_goes_with_its_lease(cx: Cx) {
+    let flow_id = given_flow(&cx).await;
+    let held = given_held_member(&cx, &flow_id).await;
+    write_stale_outcome(&cx, &held).await;
+
+    cancel_flow(&cx, &flow_id, CancelFlowPolicy::CancelAll).await;
+
+    let attempt = cx.attempt(&held).await;
+    assert_eq!((attempt.outcome, attempt.lease_expires_at), (None, None));
+    assert!(attempt.lease_epoch > held.lease_epoch());
+    assert_lost(&cx, &held).await;
 }
 
 /// FLOW-3. The attempts before the current one keep how they ended.

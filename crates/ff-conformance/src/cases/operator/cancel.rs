@@ -254,3 +254,17 @@ pub(crate) async fn a_leased_row_without_attempt_can_be_cancelled(cx: Cx) {
     assert!(cx.attempts(&id).await.is_empty());
     assert_eq!(cx.events(&id).await, ["lease revoked", "completion cancelled"]);
 }
+
+/// OP-1, SAFE-5. An attempt that another program claimed, and left with the outcome that it had before, runs.
+pub(crate) async fn a_lease_on_a_stale_outcome_is_taken(cx: Cx) {
+    let handle = cx.given_claimed().await;
+    super::write_stale_outcome(&cx, &handle).await;
+
+    cancel(&cx, handle.execution_id()).await;
+
+    let attempt = cx.attempt(&handle).await;
+    assert_eq!(attempt.outcome, Some(AttemptOutcome::Cancelled));
+    assert_eq!((attempt.lease_expires_at, attempt.terminal_at), (None, Some(cx.now())));
+    assert!(attempt.lease_epoch > handle.lease_epoch());
+    assert_lost(&cx, &handle).await;
+}

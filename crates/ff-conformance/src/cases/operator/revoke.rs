@@ -109,6 +109,21 @@ pub(crate) async fn an_expired_lease_can_be_revoked(cx: Cx) {
     cx.claim().await;
 }
 
+/// OP-3, SAFE-5. A lease that another program gave, on an attempt with the outcome that it had before, is one
+/// to revoke.
+pub(crate) async fn a_lease_on_a_stale_outcome_can_be_revoked(cx: Cx) {
+    let handle = cx.given_claimed().await;
+    super::write_stale_outcome(&cx, &handle).await;
+
+    let answer = cx.backend.revoke_lease(revocation(&handle)).await.unwrap();
+
+    assert!(matches!(answer, RevokeLeaseResult::Revoked { .. }), "{answer:?}");
+    let attempt = cx.attempt_at(handle.execution_id(), 0).await;
+    assert_eq!(attempt.outcome, Some(AttemptOutcome::Interrupted));
+    assert_eq!(attempt.lease_expires_at, None);
+    cx.claim().await;
+}
+
 /// OP-3. A lease's id is made of execution, attempt and epoch, the same on every backend.
 pub(crate) async fn a_lease_id_is_derived_from_its_lease(cx: Cx) {
     let template = cx.mint_id();
