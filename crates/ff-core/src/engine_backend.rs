@@ -414,6 +414,7 @@ pub trait EngineBackend: Send + Sync + 'static {
     /// - A member whose row cannot be read holds up no other: the answer is `PartiallyCancelled`, and names it.
     /// - A flow that is cancelled already is answered with the policy that it was cancelled with and the members
     ///   that are cancelled with it; nothing changes.
+    /// - Without a wait, nothing is recorded of who holds what, and a later call has nothing to wait for.
     /// - With a wait, records which members a worker held, and answers when each has let go: its worker by
     ///   [`ack_cancel_member`](Self::ack_cancel_member), or the sweep of a worker that is gone.
     ///

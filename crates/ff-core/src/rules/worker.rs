@@ -82,6 +82,7 @@ pub fn register(
         return Err(EngineError::invalid_input("instance_id reassigned"));
     }
     info.registered_at_ms = stored.info.registered_at_ms;
+    info.last_heartbeat_ms = info.last_heartbeat_ms.max(stored.info.last_heartbeat_ms);
     Ok(WorkerDecision {
         change: WorkerChange::Put(info),
         event: heartbeat_event(stored, args.now),
@@ -101,8 +102,10 @@ pub fn heartbeat(
             outcome: HeartbeatWorkerOutcome::NotRegistered,
         };
     };
-    let info = WorkerInfo { last_heartbeat_ms: args.now, ..stored.info.clone() };
-    let next_expiry_ms = expiry(&info);
+    let next_expiry_ms = args.now.saturating_add_millis(stored.info.liveness_ttl_ms);
+    // One that comes late, after a later one, takes nothing back.
+    let last_heartbeat_ms = args.now.max(stored.info.last_heartbeat_ms);
+    let info = WorkerInfo { last_heartbeat_ms, ..stored.info.clone() };
     WorkerDecision {
         change: WorkerChange::Put(info),
         event: heartbeat_event(stored, args.now),

@@ -72,6 +72,17 @@ fn a_heartbeat_counts_within_the_time_to_live() {
     assert_eq!(in_time.outcome, HeartbeatWorkerOutcome::Refreshed { next_expiry_ms });
 }
 
+/// WORK-2: a heartbeat that was overtaken by a later one takes none of the worker's life.
+#[test]
+fn a_heartbeat_that_was_overtaken_takes_nothing_back() {
+    let overtaken = heartbeat(Some(&stored(None)), &beat(TimestampMs(NOW.0 - 5)));
+    let WorkerChange::Put(info) = overtaken.change else { unreachable!("it is stored") };
+    assert_eq!(info.last_heartbeat_ms, NOW);
+    let again = register(Some(&stored(None)), &args("w", "a", TimestampMs(NOW.0 - 5))).unwrap();
+    let WorkerChange::Put(info) = again.change else { unreachable!("it is stored") };
+    assert_eq!(info.last_heartbeat_ms, NOW);
+}
+
 #[test]
 fn a_heartbeat_is_recorded_once_a_minute() {
     let at = |recorded_at, now| recorded(&heartbeat(Some(&stored(recorded_at)), &beat(now)));
