@@ -206,7 +206,7 @@ impl State {
             .filter(|(_, record)| record.flow_id() == Some(*flow_id))
             .map(|(id, record)| (id.clone(), record.execution()))
             .collect();
-        ids.sort_by(|(a, _), (b, _)| key(a).cmp(&key(b)));
+        ids.sort_by_key(|(id, _)| key(id));
         ids.into_iter()
     }
 

@@ -112,7 +112,7 @@ impl State {
             .worker_events
             .iter()
             .filter(|(of, event)| of == key && event.event_type == WorkerEventType::Heartbeat);
-        let heartbeat_recorded_at = heartbeats.map(|(_, event)| event.occurred_at).last();
+        let heartbeat_recorded_at = heartbeats.map(|(_, event)| event.occurred_at).next_back();
         Some(StoredWorker { info, heartbeat_recorded_at })
     }
 

@@ -6,82 +6,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ff_core::backend::{
-    CapabilitySet, ClaimPolicy, FailOutcome, FailureClass, FailureReason, Handle, LeaseRenewal,
+    CancelFlowPolicy, CancelFlowWait, CapabilitySet, ClaimPolicy, FailOutcome, FailureClass,
+    FailureReason, Handle, LeaseRenewal,
 };
 use ff_core::contracts::*;
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{ContentionKind, EngineError, StateKind};
 use ff_core::execution::{Attempt, ExecutionSnapshot};
 use ff_core::partition::PartitionConfig;
-use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs};
+use ff_core::state::PublicState;
+use ff_core::types::{CancelSource, ExecutionId, FlowId, LaneId, Namespace, TimestampMs};
 use serde_json::Value;
+use uuid::Uuid;
+
+use crate::fault::Fault;
 
 type Answer<T> = Result<T, EngineError>;
-
-/// The promise that is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    None,
-    LosesCreations,
-    ForgetsIdempotencyKeys,
-    IgnoresPriorities,
-    StoresHalfABatch,
-    SharesExecutions,
-    NeverWaits,
-    ClaimsLaneByLane,
-    AcceptsLostLeases,
-    AcceptsExpiredLeases,
-    EndsTwice,
-    LosesResults,
-    NeverRetries,
-    OverwritesStart,
-    KeepsOldPublicState,
-    ForgetsCompletionEvents,
-    RepeatsEvents,
-    AnswersBusy,
-    IgnoresLimits,
-    NeverPromotes,
-    NeverTrims,
-    ForgetsPauses,
-    RepeatsPages,
-    DoesNotHaveProgress,
-    ReadsTheLastEventAgain,
-    SkipsTheFirstEventOfAPage,
-    MixesStreamsUp,
-    LosesInstanceTags,
-}
-
-impl Fault {
-    pub(crate) const ALL: &[Self] = &[
-        Self::LosesCreations,
-        Self::ForgetsIdempotencyKeys,
-        Self::IgnoresPriorities,
-        Self::StoresHalfABatch,
-        Self::SharesExecutions,
-        Self::NeverWaits,
-        Self::ClaimsLaneByLane,
-        Self::AcceptsLostLeases,
-        Self::AcceptsExpiredLeases,
-        Self::EndsTwice,
-        Self::LosesResults,
-        Self::NeverRetries,
-        Self::OverwritesStart,
-        Self::KeepsOldPublicState,
-        Self::ForgetsCompletionEvents,
-        Self::RepeatsEvents,
-        Self::AnswersBusy,
-        Self::IgnoresLimits,
-        Self::NeverPromotes,
-        Self::NeverTrims,
-        Self::ForgetsPauses,
-        Self::RepeatsPages,
-        Self::DoesNotHaveProgress,
-        Self::ReadsTheLastEventAgain,
-        Self::SkipsTheFirstEventOfAPage,
-        Self::MixesStreamsUp,
-        Self::LosesInstanceTags,
-    ];
-}
 
 pub(crate) struct BrokenBackend {
     inner: Arc<dyn EngineBackend>,
@@ -132,8 +72,7 @@ impl EngineBackend for BrokenBackend {
     ) -> Answer<CreateExecutionResult> {
         self.busy()?;
         if self.has(Fault::LosesCreations) && self.calls.load(Ordering::SeqCst).is_multiple_of(5) {
-            let public_state = ff_core::state::PublicState::Waiting;
-            let execution_id = args.execution_id;
+            let (execution_id, public_state) = (args.execution_id, PublicState::Waiting);
             return Ok(CreateExecutionResult::Created { execution_id, public_state });
         }
         if self.has(Fault::ForgetsIdempotencyKeys) {
@@ -200,7 +139,7 @@ impl EngineBackend for BrokenBackend {
                 execution.started_at = attempt.and_then(|attempt| attempt.started_at);
             }
             if self.has(Fault::KeepsOldPublicState) && attempt.is_none() {
-                execution.public_state = ff_core::state::PublicState::Waiting;
+                execution.public_state = PublicState::Waiting;
             }
         }
         Ok(found)
@@ -299,10 +238,176 @@ impl EngineBackend for BrokenBackend {
         self.inner.delay(handle, until).await
     }
 
+    async fn check_leases(&self, handles: &[Handle]) -> Answer<Vec<Answer<()>>> {
+        if self.has(Fault::SaysEveryLeaseHolds) {
+            return Ok(handles.iter().map(|_| Ok(())).collect());
+        }
+        self.inner.check_leases(handles).await
+    }
+
+    async fn revoke_lease(&self, mut args: RevokeLeaseArgs) -> Answer<RevokeLeaseResult> {
+        if self.has(Fault::RevokesAnyLease) {
+            args.expected_lease_id = None;
+            let execution = self.inner.describe_execution(&args.execution_id).await?;
+            if let Some(lease) = execution.and_then(|execution| execution.lease()) {
+                args.worker_instance_id = lease.worker_instance_id;
+            }
+        }
+        self.inner.revoke_lease(args).await
+    }
+
+    async fn list_expired_leases(
+        &self,
+        mut args: ListExpiredLeasesArgs,
+    ) -> Answer<ListExpiredLeasesResult> {
+        if self.has(Fault::ListsLeasesThatHold) {
+            args.as_of = args.as_of.saturating_add_millis(3_600_000);
+        }
+        if let Some(after) = args.after.as_mut().filter(|_| self.has(Fault::LosesLeasesOfOneExpiry))
+        {
+            after.execution_id = ExecutionId::from_parts(9_999, Uuid::max());
+        }
+        self.inner.list_expired_leases(args).await
+    }
+
+    async fn cancel_execution(
+        &self,
+        mut args: CancelExecutionArgs,
+    ) -> Answer<CancelExecutionResult> {
+        if self.has(Fault::IgnoresFences) {
+            args.source = CancelSource::OperatorOverride;
+        }
+        let execution = self.inner.describe_execution(&args.execution_id).await?;
+        let outcome = execution.map(|execution| execution.public_state);
+        let refused =
+            outcome.filter(|it| it.is_finished() && self.has(Fault::RefusesRepeatedCancels));
+        if let Some(outcome) = refused {
+            return Err(EngineError::Contention(ContentionKind::ExecutionNotActive { outcome }));
+        }
+        self.inner.cancel_execution(args).await
+    }
+
+    async fn change_priority(&self, args: ChangePriorityArgs) -> Answer<ChangePriorityResult> {
+        if self.has(Fault::MovesNothing) {
+            return Ok(ChangePriorityResult::Changed { execution_id: args.execution_id });
+        }
+        self.inner.change_priority(args).await
+    }
+
+    async fn replay_execution(&self, args: ReplayExecutionArgs) -> Answer<ReplayExecutionResult> {
+        if self.has(Fault::ReplaysNothing) {
+            return Ok(ReplayExecutionResult::Replayed { public_state: PublicState::Waiting });
+        }
+        self.inner.replay_execution(args).await
+    }
+
+    async fn create_flow(&self, args: CreateFlowArgs) -> Answer<CreateFlowResult> {
+        self.inner.create_flow(args).await
+    }
+
+    async fn add_execution_to_flow(
+        &self,
+        args: AddExecutionToFlowArgs,
+    ) -> Answer<AddExecutionToFlowResult> {
+        if self.has(Fault::ForgetsMembers) {
+            return Ok(AddExecutionToFlowResult::Added { graph_revision: 1 });
+        }
+        self.inner.add_execution_to_flow(args).await
+    }
+
+    async fn describe_flow(&self, flow_id: &FlowId) -> Answer<Option<FlowSnapshot>> {
+        self.inner.describe_flow(flow_id).await
+    }
+
+    async fn list_flows(&self, args: ListFlowsArgs) -> Answer<ListFlowsResult> {
+        self.inner.list_flows(args).await
+    }
+
+    async fn list_flow_members(
+        &self,
+        flow_id: &FlowId,
+        after: Option<&ExecutionId>,
+        limit: u32,
+    ) -> Answer<Vec<ExecutionSnapshot>> {
+        self.inner.list_flow_members(flow_id, after, limit).await
+    }
+
+    async fn cancel_flow(
+        &self,
+        flow_id: &FlowId,
+        policy: CancelFlowPolicy,
+        wait: CancelFlowWait,
+    ) -> Answer<CancelFlowResult> {
+        let policy = self.fault.spoil(policy);
+        let wait = if self.has(Fault::DoesNotWait) { CancelFlowWait::NoWait } else { wait };
+        let mut result = self.inner.cancel_flow(flow_id, policy, wait).await?;
+        if let CancelFlowResult::Cancelled { member_execution_ids, .. } = &mut result
+            && self.has(Fault::NamesNoMembers)
+        {
+            member_execution_ids.clear();
+        }
+        Ok(result)
+    }
+
+    async fn cancel_flow_header(&self, args: CancelFlowArgs) -> Answer<CancelFlowHeader> {
+        let header = self.inner.cancel_flow_header(args.clone()).await?;
+        if let CancelFlowHeader::Cancelled { member_execution_ids, .. } = &header
+            && self.has(Fault::ForgetsBacklogs)
+        {
+            for member in member_execution_ids.iter().filter_map(|id| id.parse().ok()) {
+                self.inner.ack_cancel_member(&args.flow_id, &member).await?;
+            }
+        }
+        Ok(header)
+    }
+
+    async fn ack_cancel_member(&self, flow_id: &FlowId, id: &ExecutionId) -> Answer<()> {
+        if self.has(Fault::NeverLetsGo) {
+            return Ok(());
+        }
+        self.inner.ack_cancel_member(flow_id, id).await
+    }
+
+    async fn register_worker(&self, args: RegisterWorkerArgs) -> Answer<RegisterWorkerOutcome> {
+        match self.inner.register_worker(args).await {
+            Err(_) if self.has(Fault::ReassignsInstances) => Ok(RegisterWorkerOutcome::Refreshed),
+            outcome => outcome,
+        }
+    }
+
+    async fn heartbeat_worker(&self, args: HeartbeatWorkerArgs) -> Answer<HeartbeatWorkerOutcome> {
+        let late = HeartbeatWorkerOutcome::Refreshed { next_expiry_ms: args.now };
+        match self.inner.heartbeat_worker(args).await? {
+            HeartbeatWorkerOutcome::NotRegistered if self.has(Fault::TakesLateHeartbeats) => {
+                Ok(late)
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    async fn mark_worker_dead(&self, args: MarkWorkerDeadArgs) -> Answer<MarkWorkerDeadOutcome> {
+        if self.has(Fault::KeepsTheDead) {
+            return Ok(MarkWorkerDeadOutcome::Marked);
+        }
+        self.inner.mark_worker_dead(args).await
+    }
+
+    async fn list_workers(&self, args: ListWorkersArgs) -> Answer<ListWorkersResult> {
+        let limit = args.limit.filter(|_| self.has(Fault::CutsPagesOfWorkers));
+        let mut page = self.inner.list_workers(args).await?;
+        page.entries.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+        Ok(page)
+    }
+
     async fn reconcile(&self, task: ReconcileTask, limit: u32) -> Answer<ScanReport> {
-        let is_skipped = (self.has(Fault::NeverTrims) && task == ReconcileTask::TrimRetention)
-            || (self.has(Fault::NeverPromotes) && task == ReconcileTask::PromoteDue);
-        if is_skipped {
+        let skipped = match self.fault {
+            Fault::NeverTrims => Some(ReconcileTask::TrimRetention),
+            Fault::NeverPromotes => Some(ReconcileTask::PromoteDue),
+            Fault::NeverSweepsWorkers => Some(ReconcileTask::SweepWorkers),
+            Fault::NeverDrains => Some(ReconcileTask::DrainCancelBacklog),
+            _ => None,
+        };
+        if skipped == Some(task) {
             return Ok(ScanReport::default());
         }
         let limit = if self.has(Fault::IgnoresLimits) { RECONCILE_MAX_LIMIT } else { limit };

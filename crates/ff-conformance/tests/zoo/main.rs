@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
 mod broken;
+mod fault;
 mod late;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,8 @@ use ff_conformance::{Case, Fixture, Store, cases};
 use ff_core::clock::ManualClock;
 use ff_core::engine_backend::EngineBackend;
 
-use broken::{BrokenBackend, Fault};
+use broken::BrokenBackend;
+use fault::Fault;
 
 struct BrokenFixture(Fault);
 
