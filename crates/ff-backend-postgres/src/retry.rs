@@ -116,7 +116,11 @@ impl<T: Clone> Tries<T> {
                     tx.roll_back().await;
                     return Ok(answer_before);
                 }
-                Err(error) if error::lost_answer(&error) => return Err(error),
+                // A statement that fails undoes the transaction, whose commit would then keep nothing.
+                Err(error) if answer.is_ok() || error::lost_answer(&error) => {
+                    tx.roll_back().await;
+                    return Err(error);
+                }
                 Ok(false) | Err(_) => {}
             }
         }

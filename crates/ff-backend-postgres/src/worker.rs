@@ -180,7 +180,7 @@ pub(crate) async fn list(
 pub(crate) async fn sweep(backend: &PostgresBackend, limit: u32) -> Answer<ScanReport> {
     let is_idle = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
-        let found = find_lapsed(&mut tx, 1).await?;
+        let found = find_lapsed(&mut tx, None, 1).await?;
         tx.commit().await?;
         Ok(found.is_empty())
     });
@@ -197,30 +197,61 @@ pub(crate) async fn sweep(backend: &PostgresBackend, limit: u32) -> Answer<ScanR
 }
 
 async fn sweep_in(tx: &mut Tx<'_>, limit: u32) -> Answer<ScanReport> {
-    let mut report = ScanReport::default();
-    let mut swept = Vec::new();
     let now = tx.now().await?;
-    for row in &find_lapsed(tx, limit).await? {
-        match read(row) {
-            Ok(info) => swept.extend(rule::sweep(&info, now).map(|event| (info, event))),
-            Err(error) => {
-                tracing::error!(%error, "a sweep passes a corrupt worker by");
-                report.errors = report.errors.saturating_add(1);
+    let mut report = ScanReport::default();
+    let mut after = None;
+    loop {
+        // As many again as were passed by: the looks stay few however many those are.
+        let rest = limit.saturating_sub(report.processed);
+        let look = rest.max(report.errors);
+        let found = find_lapsed(tx, after.as_ref(), look).await?;
+        let mut gone = Vec::new();
+        for row in &found {
+            if gone.len() == rest as usize {
+                break;
             }
+            match read(row) {
+                Ok(info) => gone.extend(rule::sweep(&info, now).map(|event| (info, event))),
+                Err(error) => {
+                    tracing::error!(%error, "a sweep passes a corrupt worker by");
+                    report.errors = report.errors.saturating_add(1);
+                }
+            }
+            after = Some((rows::get(row, "namespace")?, rows::get(row, "worker_instance_id")?));
+        }
+        take_off(tx, &gone).await?;
+        report.processed =
+            report.processed.saturating_add(u32::try_from(gone.len()).unwrap_or(u32::MAX));
+        if found.len() < look as usize || report.processed >= limit {
+            return Ok(report);
         }
     }
-    let swept: Vec<_> = swept.iter().map(|(info, event)| (key(info), event.clone())).collect();
-    let keys: Vec<_> = swept.iter().map(|(key, _)| *key).collect();
-    remove(tx, &keys).await?;
-    append(tx, &swept).await?;
-    report.processed = u32::try_from(swept.len()).unwrap_or(limit);
-    Ok(report)
 }
 
-async fn find_lapsed(tx: &mut Tx<'_>, limit: u32) -> Answer<Vec<PgRow>> {
+/// Those that come after this namespace and instance.
+async fn find_lapsed(
+    tx: &mut Tx<'_>,
+    after: Option<&(String, String)>,
+    limit: u32,
+) -> Answer<Vec<PgRow>> {
     let now = tx.now().await?;
-    let find = tx.query(FIND_LAPSED).bind(now.0).bind(i64::from(limit));
+    let find = tx
+        .query(FIND_LAPSED)
+        .bind(now.0)
+        .bind(after.map_or("", |(namespace, _)| namespace))
+        .bind(after.map_or("", |(_, instance)| instance))
+        .bind(i64::from(limit));
     find.fetch_all(tx.conn()?).await.map_err(from_sqlx)
+}
+
+async fn take_off(tx: &mut Tx<'_>, gone: &[(WorkerInfo, WorkerEvent)]) -> Answer<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let gone: Vec<_> = gone.iter().map(|(info, event)| (key(info), event.clone())).collect();
+    let keys: Vec<_> = gone.iter().map(|(key, _)| *key).collect();
+    remove(tx, &keys).await?;
+    append(tx, &gone).await
 }
 
 fn key(info: &WorkerInfo) -> Key<'_> {

@@ -347,3 +347,46 @@ async fn sweeps_at_once_take_each_worker_off_once() {
     assert_eq!(opened.read_text(events).await, "50");
     opened.assert_no_deadlock().await;
 }
+
+/// Both remove members of backlogs: the one those whose workers are gone, the other those that are old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_and_a_trim_at_once_do_not_wait_for_one_another() {
+    const MEMBERS: u32 = 500;
+    let opened = open().await;
+    let members = "INSERT INTO ff_exec_core (partition_key, execution_id, flow_id, lane_id, \
+                   lifecycle_phase, ownership_state, eligibility_state, public_state, attempt_state, \
+                   created_at_ms, terminal_at_ms, cancelled_by) \
+                   SELECT 1, gen_random_uuid(), b.flow_id, 'default', 'cancelled', 'unowned', \
+                   'not_applicable', 'cancelled', 'attempt_terminal', n, n, 'flow' \
+                   FROM ff_cancel_backlog AS b, generate_series(1, 500) AS n; \
+                   INSERT INTO ff_cancel_backlog_member (partition_key, flow_id, execution_id) \
+                   SELECT 1, flow_id, execution_id FROM ff_exec_core; ANALYZE";
+    let namespace = Namespace::new("default");
+    opened.backend.set_retention(&namespace, Some(Duration::from_millis(1))).await.unwrap();
+    for _ in 0..4 {
+        let flow = "INSERT INTO ff_cancel_backlog (partition_key, flow_id) \
+                    VALUES (1, gen_random_uuid())";
+        opened.execute(flow).await;
+        opened.execute(members).await;
+        // Holds both up in the middle of what they remove.
+        let mut session = opened.session().await;
+        let hold = "BEGIN; SELECT 1 FROM ff_cancel_backlog_member \
+                    ORDER BY execution_id OFFSET 250 LIMIT 1 FOR UPDATE";
+        execute(&mut session, hold).await;
+        let tasks = [ReconcileTask::DrainCancelBacklog, ReconcileTask::TrimRetention];
+        let sweeps = tasks.map(|task| {
+            move |backend: Arc<PostgresBackend>| async move {
+                backend.reconcile(task, MEMBERS).await.unwrap();
+            }
+        });
+        let release = async {
+            let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
+                           AND wait_event_type = 'Lock' HAVING count(*) = 2";
+            opened.until(waiting).await;
+            execute(&mut session, "ROLLBACK").await;
+        };
+        tokio::join!(at_once(&opened, sweeps), release);
+        opened.execute("DELETE FROM ff_cancel_backlog").await;
+    }
+    opened.assert_no_deadlock().await;
+}

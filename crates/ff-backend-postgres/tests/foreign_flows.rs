@@ -377,7 +377,7 @@ async fn a_worker_that_cannot_be_read_is_named_and_holds_up_no_sweep() {
     opened.backend.register_worker(register_args("healthy")).await.unwrap();
     opened.clock.advance(Duration::from_secs(3_600));
     let report = opened.backend.reconcile(ReconcileTask::SweepWorkers, 2).await.unwrap();
-    assert_eq!(report, ScanReport { processed: 1, errors: 1 });
+    assert_eq!(report, ScanReport { processed: 1, errors: 5 });
 }
 
 #[tokio::test]
@@ -410,4 +410,23 @@ async fn a_flow_that_is_there_is_a_duplicate() {
     assert_eq!(created, CreateFlowResult::Duplicate { flow_id });
     let flow = opened.backend.describe_flow(&flow_id).await.unwrap().unwrap();
     assert_eq!(flow.public_flow_state, PublicFlowState::Completed);
+}
+
+/// However many there are: a sweep of few gets past them.
+#[tokio::test]
+async fn workers_whose_arrays_cannot_be_read_hold_up_no_sweep() {
+    for lanes in ["'{NULL}'", "'{{a,b},{c,d}}'"] {
+        let opened = open().await;
+        let spoilt = format!(
+            "INSERT INTO ff_worker_registry (namespace, worker_instance_id, worker_id, lanes, \
+             last_heartbeat_ms, liveness_ttl_ms, registered_at_ms) \
+             SELECT 'default', 'i-' || n, 'worker', {lanes}::text[], 0, 1000, 0 \
+             FROM generate_series(1, 5) n"
+        );
+        opened.execute(&spoilt).await;
+        opened.backend.register_worker(register_args("j-healthy")).await.unwrap();
+        opened.clock.advance(Duration::from_secs(3_600));
+        let report = opened.backend.reconcile(ReconcileTask::SweepWorkers, 2).await.unwrap();
+        assert_eq!(report.processed, 1, "{lanes}: {report:?}");
+    }
 }

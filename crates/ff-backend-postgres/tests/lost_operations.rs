@@ -222,3 +222,22 @@ async fn a_try_that_was_done_is_told_from_one_that_was_not() {
         assert_eq!(store.opened.read_text(count).await, replays.to_string(), "{cut:?}");
     }
 }
+
+/// Where the server cannot tell what became of the try before, nothing is claimed to be done that is not.
+#[tokio::test]
+async fn what_the_server_cannot_tell_is_not_told_as_done() {
+    let store = cuttable().await;
+    let id: ExecutionId = store.opened.create().await;
+    store.backend.cancel_execution(cancel_args(&id)).await.unwrap();
+    let forget = "CREATE FUNCTION public.pg_xact_status(xid8) RETURNS text LANGUAGE plpgsql AS \
+                  $$ BEGIN RAISE 'it is unknown' USING ERRCODE = '22023'; END $$; \
+                  DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', \
+                  current_database()); END $$";
+    store.opened.execute(forget).await;
+    let args = ReplayExecutionArgs { execution_id: id.clone(), now: START };
+
+    let replayed = store.cut(COMMIT[0], store.backend.replay_execution(args)).await;
+
+    let execution = store.opened.backend.describe_execution(&id).await.unwrap().unwrap();
+    assert_eq!(execution.replay_count, u32::from(replayed.is_ok()), "{replayed:?}");
+}

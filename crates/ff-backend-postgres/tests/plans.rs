@@ -364,7 +364,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         flow/close_backlog: ff_cancel_backlog_member_pkey, ff_cancel_backlog_pkey
         flow/create: 
         flow/describe: ff_flow_core_pkey
-        flow/find_backlog: ff_cancel_backlog_pkey
+        flow/find_backlog: ff_cancel_backlog_member_pkey
         flow/find_members: ff_exec_core_members
         flow/list: ff_flow_core_listed, ff_flow_core_listed_in_state
         flow/list_backlog: ff_cancel_backlog_member_pkey, ff_exec_core_members

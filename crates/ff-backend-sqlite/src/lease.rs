@@ -127,6 +127,8 @@ fn held<'a>(loaded: &'a Loaded, handle: &'a Handle, now: TimestampMs) -> Held<'a
 pub(crate) async fn check(backend: &SqliteBackend, handles: &[Handle]) -> Answer<Vec<Answer<()>>> {
     let is_ours = |handle: &&Handle| handle.check_backend(LABEL).is_ok();
     let keys: Vec<_> = handles.iter().filter(is_ours).map(KeyDocument::of_handle).collect();
+    // Before the look: what is renewed between the two is not taken for expired.
+    let now = backend.config.clock.now();
     let mut loaded = Vec::new().into_iter();
     if !keys.is_empty() {
         let rows = sqlx::query(LOAD)
@@ -136,7 +138,6 @@ pub(crate) async fn check(backend: &SqliteBackend, handles: &[Handle]) -> Answer
             .map_err(from_sqlx)?;
         loaded = in_order(&rows, keys.len())?.into_iter();
     }
-    let now = backend.config.clock.now();
     let answers = handles.iter().map(|handle| {
         handle.check_backend(LABEL)?;
         let loaded = loaded.next().unwrap_or_else(|| no_answer(LABEL))?;

@@ -11,7 +11,7 @@ use ff_core::contracts::{
     CreateFlowArgs, ExecutionOutcome,
 };
 use ff_core::engine_backend::EngineBackend;
-use ff_core::engine_error::EngineError;
+use ff_core::engine_error::{ContentionKind, EngineError};
 use ff_core::state::PublicState;
 use ff_core::types::{CancelSource, ExecutionId, FlowId, Namespace, TimestampMs};
 use serde::de::DeserializeOwned;
@@ -80,17 +80,18 @@ impl Client {
         let flow_id = submission.flow_id();
         let args = self.args([submission]).await?.remove(0);
         let result = repeated(|| self.backend.create_execution(args.clone())).await?;
-        self.join(flow_id, &result).await?;
+        self.join(flow_id, &args.execution_id, &result).await?;
         Ok(result.execution_id().clone())
     }
 
     /// Submits several executions, all or none, and answers in the order given. Tries a few times while
     /// the store is busy or away: an execution that was stored by a try whose answer was lost is
     /// then answered as a `Duplicate` of itself. Members are added to their flows one after the other, when
-    /// all are stored.
+    /// all are stored; those that their flows do not take are cancelled, whatever becomes of the others.
     ///
     /// # Errors
-    /// [`ClientError::Engine`] with [`EngineError::BatchItem`] for the first bad one.
+    /// [`ClientError::Engine`], with [`EngineError::BatchItem`] for the first bad one, or of the first that its
+    /// flow did not take.
     pub async fn submit_batch(
         &self,
         submissions: Vec<Submission>,
@@ -98,37 +99,55 @@ impl Client {
         let flows: Vec<_> = submissions.iter().map(Submission::flow_id).collect();
         let args = self.args(submissions).await?;
         let results = repeated(|| self.backend.create_executions(args.clone())).await?;
-        for (flow_id, result) in flows.into_iter().zip(&results) {
-            self.join(flow_id, result).await?;
+        let mut joined = Ok(());
+        for ((flow_id, args), result) in flows.into_iter().zip(&args).zip(&results) {
+            match self.join(flow_id, &args.execution_id, result).await {
+                Err(error) if is_refusal(&error) => joined = joined.and(Err(error)),
+                answer => answer?,
+            }
         }
-        Ok(results)
+        joined.map(|()| results)
     }
 
-    /// Adds what was submitted to its flow, if it has one.
+    /// Adds what was submitted under this id to its flow, if it has one. What an earlier submission under its
+    /// key has stored is not cancelled where the flow does not take it.
     async fn join(
         &self,
         flow_id: Option<FlowId>,
-        submitted: &CreateExecutionResult,
+        submitted_as: &ExecutionId,
+        stored: &CreateExecutionResult,
     ) -> Result<(), ClientError> {
         let Some(flow_id) = flow_id else { return Ok(()) };
-        let execution_id = submitted.execution_id().clone();
+        let execution_id = stored.execution_id().clone();
         let now = self.now().await?;
         let args = AddExecutionToFlowArgs { flow_id, execution_id, now };
         let added = repeated(|| self.backend.add_execution_to_flow(args.clone())).await;
-        let is_refused = matches!(&added, Err(ClientError::Engine(error)) if !error.is_retryable());
-        if is_refused && matches!(submitted, CreateExecutionResult::Created { .. }) {
-            let cancel = CancelExecutionArgs {
-                execution_id: args.execution_id.clone(),
-                reason: "its flow did not take it".to_owned(),
-                source: CancelSource::OperatorOverride,
-                lease_id: None,
-                lease_epoch: None,
-                attempt_id: None,
-                now,
-            };
-            repeated(|| self.backend.cancel_execution(cancel.clone())).await?;
+        let is_refused = added.as_ref().is_err_and(is_refusal);
+        if is_refused && args.execution_id == *submitted_as {
+            self.take_back(args.execution_id, now).await?;
         }
         added.map(drop)
+    }
+
+    async fn take_back(
+        &self,
+        execution_id: ExecutionId,
+        now: TimestampMs,
+    ) -> Result<(), ClientError> {
+        let args = CancelExecutionArgs {
+            execution_id,
+            reason: "its flow did not take it".to_owned(),
+            source: CancelSource::OperatorOverride,
+            lease_id: None,
+            lease_epoch: None,
+            attempt_id: None,
+            now,
+        };
+        let cancel = async || match self.backend.cancel_execution(args.clone()).await {
+            Err(EngineError::Contention(ContentionKind::ExecutionNotActive { .. })) => Ok(()),
+            answer => answer.map(drop),
+        };
+        repeated(cancel).await
     }
 
     /// Waits until an execution has finished, in whatever way.
@@ -205,6 +224,11 @@ impl Client {
             )?;
         Ok(outcome.public_state.is_finished().then_some(outcome))
     }
+}
+
+/// Whether the store has said no, and would say so again.
+fn is_refusal(error: &ClientError) -> bool {
+    matches!(error, ClientError::Engine(error) if !error.is_retryable())
 }
 
 /// Makes a call that may be repeated until it is answered, or has failed too often.

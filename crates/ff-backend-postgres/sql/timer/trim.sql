@@ -25,6 +25,17 @@ completion_events AS (
 operator_events AS (
     DELETE FROM ff_operator_event AS t USING item
     WHERE t.execution_id = item.execution_id::text AND t.partition_key = item.partition_key
+),
+-- In the order in which they are let go.
+held AS MATERIALIZED (
+    SELECT m.partition_key, m.flow_id, m.execution_id
+    FROM item
+    JOIN ff_cancel_backlog_member AS m
+        ON m.execution_id = item.execution_id AND m.partition_key = item.partition_key
+    ORDER BY m.execution_id, m.partition_key, m.flow_id
+    FOR UPDATE OF m
 )
-DELETE FROM ff_cancel_backlog_member AS t USING item
-WHERE t.execution_id = item.execution_id AND t.partition_key = item.partition_key;
+DELETE FROM ff_cancel_backlog_member AS t USING held
+WHERE t.partition_key = held.partition_key
+    AND t.flow_id = held.flow_id
+    AND t.execution_id = held.execution_id;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use ff_core::contracts::{CreateExecutionResult, ExecutionFilter};
 use ff_core::engine_backend::EngineBackend;
+use ff_core::engine_error::EngineError;
 use ff_core::partition::PartitionConfig;
 use ff_core::state::PublicState;
 use ff_core::types::{ExecutionId, FlowId, LaneId, Namespace};
@@ -63,6 +64,60 @@ async fn what_its_flow_does_not_take_is_cancelled() {
     let counts = rig.store.count_executions(&ExecutionFilter::default()).await.unwrap();
     assert_eq!(counts.len(), 1);
     assert_eq!(counts[0].public_state, PublicState::Cancelled);
+}
+
+/// None of a batch is left to run outside the flow that it was submitted to.
+#[tokio::test]
+async fn whatever_of_a_batch_its_flow_does_not_take_is_cancelled() {
+    let rig = Rig::new();
+    let (taken, unknown) = (rig.client.create_flow("import").await.unwrap(), FlowId::new());
+    let batch = vec![
+        plain("a").flow(unknown).tag("n", "0"),
+        plain("b").flow(unknown).tag("n", "1"),
+        plain("c").flow(taken).tag("n", "2"),
+    ];
+
+    let refused = rig.client.submit_batch(batch).await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    let counts = rig.store.count_executions(&ExecutionFilter::default()).await.unwrap();
+    let counts: Vec<_> = counts.iter().map(|it| (it.public_state, it.count)).collect();
+    assert_eq!(counts, [(PublicState::Waiting, 1), (PublicState::Cancelled, 2)]);
+    assert_eq!(rig.store.describe_flow(&taken).await.unwrap().unwrap().graph_revision, 1);
+}
+
+/// The try that stored it was answered by nobody; its own id says whose it is.
+#[tokio::test(start_paused = true)]
+async fn what_was_stored_unheard_is_cancelled_too_where_its_flow_does_not_take_it() {
+    let rig = Rig::new();
+    rig.spy.fail("create_execution", 1, (Fault::After, transport));
+
+    let refused = rig.client.submit(plain("k").flow(FlowId::new())).await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(rig.claim().await, None);
+}
+
+/// What was claimed and has finished meanwhile cannot be cancelled; the flow's refusal is what is told.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_finished_before_its_flow_refused_it_hides_no_refusal() {
+    let rig = Rig::new();
+    let gate = rig.spy.hold_back("create_execution");
+    let client = rig.client.clone();
+    let submitted =
+        tokio::spawn(async move { client.submit(plain("k").flow(FlowId::new())).await });
+    let handle = loop {
+        match rig.claim().await {
+            Some(handle) => break handle,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    rig.store.complete(&handle, None).await.unwrap();
+    gate.add_permits(1);
+
+    let refused = in_time(submitted).await.unwrap().unwrap_err();
+
+    assert!(matches!(refused, ClientError::Engine(EngineError::NotFound { entity: "flow" })));
 }
 
 #[tokio::test]
