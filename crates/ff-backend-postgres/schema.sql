@@ -33,6 +33,7 @@ CREATE TABLE ff_cancel_backlog_member (
     partition_key smallint NOT NULL,
     flow_id uuid NOT NULL,
     execution_id uuid NOT NULL,
+    held_until_ms bigint,
     PRIMARY KEY (partition_key, flow_id, execution_id)
 );
 

@@ -31,6 +31,7 @@ CREATE TABLE ff_cancel_backlog_member (
     partition_key INTEGER NOT NULL,
     flow_id BLOB NOT NULL,
     execution_id BLOB NOT NULL,
+    held_until_ms INTEGER,
     PRIMARY KEY (partition_key, flow_id, execution_id)
 ) STRICT, WITHOUT ROWID;
 

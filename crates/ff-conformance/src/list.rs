@@ -373,6 +373,7 @@ macro_rules! __for_each_case {
                 concurrent_acknowledgements_leave_nothing ["FLOW-6" "SAFE-4"] probe;
                 members_without_worker_are_let_go ["TIME-6"] timer worker probe;
                 a_lapsed_worker_is_gone ["TIME-6" "WORK-2"] timer worker;
+                a_member_is_let_go_when_its_lease_would_have_ended ["TIME-6" "LEASE-2"] timer worker;
                 a_replayed_member_is_let_go ["TIME-6" "OP-5"] operator timer worker;
                 a_drain_keeps_to_its_limit ["TIME-6" "TIME-8"] timer probe;
                 nothing_held_is_nothing_to_wait_for ["FLOW-8"];

@@ -416,7 +416,8 @@ pub trait EngineBackend: Send + Sync + 'static {
     ///   that are cancelled with it; nothing changes.
     /// - Without a wait, nothing is recorded of who holds what, and a later call has nothing to wait for.
     /// - With a wait, records which members a worker held, and answers when each has let go: its worker by
-    ///   [`ack_cancel_member`](Self::ack_cancel_member), or the sweep of a worker that is gone.
+    ///   [`ack_cancel_member`](Self::ack_cancel_member), or a sweep, when its worker is gone or its
+    ///   lease would have ended.
     ///
     /// # Errors
     /// `NotFound { entity: "flow" }`; `State(FlowAlreadyTerminal)` when it finished otherwise; `Timeout` when the

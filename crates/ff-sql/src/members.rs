@@ -5,7 +5,7 @@ use std::time::Duration;
 use ff_core::backend::CancelFlowWait;
 use ff_core::engine_error::EngineError;
 use ff_core::rules::flow::{FlowCancellation, cancel_member};
-use ff_core::types::ExecutionId;
+use ff_core::types::{ExecutionId, TimestampMs};
 use tokio::time::{sleep, timeout};
 
 use crate::changes::{Changes, Loaded};
@@ -14,15 +14,22 @@ use crate::changes::{Changes, Loaded};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// A member that is cancelled with its flow.
+#[derive(Clone, Debug)]
+pub struct CancelledMember {
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// Until when a worker may be running it, if one is: its lease's time.
+    pub held_until: Option<TimestampMs>,
+}
+
 /// What a cancellation does to the members of its flow.
 #[derive(Debug, Default)]
 pub struct CancelledMembers {
     /// What shall be stored.
     pub changes: Changes,
     /// The members that are cancelled.
-    pub cancelled: Vec<ExecutionId>,
-    /// Those of them that a worker may be running.
-    pub held: Vec<ExecutionId>,
+    pub cancelled: Vec<CancelledMember>,
     /// The members that the rules cannot read.
     pub unreadable: Vec<ExecutionId>,
 }
@@ -48,21 +55,28 @@ impl CancelledMembers {
 
     fn take(&mut self, loaded: &Loaded, cancellation: &FlowCancellation) {
         let Some(decision) = cancel_member(&loaded.execution, cancellation) else { return };
-        let id = &loaded.execution.execution_id;
-        if self.changes.take(decision) {
-            self.held.push(id.clone());
-        }
-        self.cancelled.push(id.clone());
+        let held_until = self.changes.take(decision);
+        let execution_id = loaded.execution.execution_id.clone();
+        self.cancelled.push(CancelledMember { execution_id, held_until });
     }
 
     /// Adds another part of the flow's members, what shall be stored of them aside.
     pub fn extend(&mut self, part: Self) {
         self.cancelled.extend(part.cancelled);
-        self.held.extend(part.held);
         self.unreadable.extend(part.unreadable);
     }
 
-    /// The texts of the members' ids.
+    /// The members that a worker may be running.
+    pub fn held(&self) -> Vec<CancelledMember> {
+        self.cancelled.iter().filter(|member| member.held_until.is_some()).cloned().collect()
+    }
+
+    /// The texts of the ids of the members that are cancelled.
+    pub fn cancelled_texts(&self) -> Vec<String> {
+        self.cancelled.iter().map(|member| member.execution_id.to_string()).collect()
+    }
+
+    /// The texts of members' ids.
     pub fn texts(ids: &[ExecutionId]) -> Vec<String> {
         ids.iter().map(ToString::to_string).collect()
     }

@@ -4,6 +4,7 @@
 use ff_core::contracts::ScanReport;
 use ff_core::rules::flow::FlowCancellation;
 use ff_core::types::{ExecutionId, FlowId};
+use ff_sql::members::CancelledMember;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub(crate) async fn ack(
 pub(super) async fn open(
     tx: &mut Tx<'_>,
     cancellation: &FlowCancellation,
-    (flow_id, members): (&FlowId, &[ExecutionId]),
+    (flow_id, members): (&FlowId, &[CancelledMember]),
 ) -> Answer<()> {
     if members.is_empty() {
         return Ok(());
@@ -56,8 +57,10 @@ pub(super) async fn open(
     let partition = partition(tx.backend(), flow_id);
     let open = tx.query(OPEN).bind(partition).bind(flow_id.0).bind(cancellation.now.0);
     open.execute(tx.conn()?).await.map_err(from_sqlx)?;
-    let members: Vec<Uuid> = members.iter().map(ExecutionId::uuid).collect();
-    let add = tx.query(ADD).bind(partition).bind(flow_id.0).bind(members);
+    let ids: Vec<Uuid> = members.iter().map(|member| member.execution_id.uuid()).collect();
+    let held_until = members.iter().map(|it| it.held_until.unwrap_or(cancellation.now).0);
+    let held_until: Vec<i64> = held_until.collect();
+    let add = tx.query(ADD).bind(partition).bind(flow_id.0).bind(ids).bind(held_until);
     add.execute(tx.conn()?).await.map_err(from_sqlx)?;
     Ok(())
 }

@@ -57,9 +57,9 @@ async fn cancel_in(
     };
     let members = store(tx, &cancelled, &cancellation).await?;
     if wait != CancelFlowWait::NoWait {
-        backlog::open(tx, &cancellation, (flow_id, &members.held)).await?;
+        backlog::open(tx, &cancellation, (flow_id, &members.held())).await?;
     }
-    let texts = CancelledMembers::texts(&members.cancelled);
+    let texts = members.cancelled_texts();
     Ok(rule::cancelled_result(policy.as_str().to_owned(), texts, members.unreadable))
 }
 
@@ -89,12 +89,12 @@ async fn cancel_header_in(
         let members = backlog::list(tx, flow_id).await?;
         return Ok(rule::repeated_header(&flow, CancelledMembers::texts(&members)));
     };
-    let members = store(tx, &cancelled, cancellation).await?.cancelled;
-    backlog::open(tx, cancellation, (flow_id, &members)).await?;
-    append(tx, flow_id, rule::cancel_requested(cancellation, members.len())).await?;
+    let members = store(tx, &cancelled, cancellation).await?;
+    backlog::open(tx, cancellation, (flow_id, &members.cancelled)).await?;
+    append(tx, flow_id, rule::cancel_requested(cancellation, members.cancelled.len())).await?;
     Ok(CancelFlowHeader::Cancelled {
         cancellation_policy: cancellation.policy.as_str().to_owned(),
-        member_execution_ids: CancelledMembers::texts(&members),
+        member_execution_ids: members.cancelled_texts(),
     })
 }
 

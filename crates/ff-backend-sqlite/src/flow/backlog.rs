@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use ff_core::contracts::ScanReport;
 use ff_core::rules::flow::FlowCancellation;
 use ff_core::types::{ExecutionId, FlowId, TimestampMs};
-use ff_sql::document::{KeyDocument, to_parameter};
+use ff_sql::document::to_parameter;
+use ff_sql::members::CancelledMember;
 use serde::Serialize;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
+use uuid::Uuid;
 
 use super::{Answer, list_ids};
 use crate::error::from_sqlx;
@@ -36,6 +38,13 @@ struct Member {
     execution_id: String,
 }
 
+/// A member to be let go, and until when a worker may hold it.
+#[derive(Serialize)]
+struct Held {
+    execution_id: Uuid,
+    held_until_ms: TimestampMs,
+}
+
 /// See [`ff_core::engine_backend::EngineBackend::ack_cancel_member`].
 pub(crate) async fn ack(
     backend: &SqliteBackend,
@@ -51,15 +60,21 @@ pub(crate) async fn ack(
 pub(super) async fn open(
     tx: &mut Tx<'_>,
     cancellation: &FlowCancellation,
-    (flow_id, members): (FlowId, &[ExecutionId]),
+    (flow_id, members): (FlowId, &[CancelledMember]),
 ) -> Answer<()> {
     if members.is_empty() {
         return Ok(());
     }
     let open = sqlx::query(OPEN).bind(flow_id.0).bind(cancellation.now.0);
     open.execute(tx.conn()).await.map_err(from_sqlx)?;
-    let keys: Vec<_> = members.iter().map(KeyDocument::new).collect();
-    let add = sqlx::query(ADD).bind(flow_id.0).bind(to_parameter(&keys)?);
+    let held: Vec<_> = members
+        .iter()
+        .map(|member| Held {
+            execution_id: member.execution_id.uuid(),
+            held_until_ms: member.held_until.unwrap_or(cancellation.now),
+        })
+        .collect();
+    let add = sqlx::query(ADD).bind(flow_id.0).bind(to_parameter(&held)?);
     add.execute(tx.conn()).await.map_err(from_sqlx)?;
     Ok(())
 }

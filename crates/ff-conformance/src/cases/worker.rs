@@ -28,7 +28,7 @@ fn namespace() -> Namespace {
 }
 
 /// Worker `NAME` of the process `NAME/1`.
-fn registration(cx: &Cx, instance: &str) -> RegisterWorkerArgs {
+pub(crate) fn registration(cx: &Cx, instance: &str) -> RegisterWorkerArgs {
     let worker = instance.split('/').next().unwrap_or(instance);
     RegisterWorkerArgs::new(
         WorkerId::new(worker),

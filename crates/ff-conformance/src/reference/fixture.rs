@@ -134,7 +134,7 @@ impl Probe for ReferenceStore {
 
     async fn read_cancel_backlog(&self, flow_id: &FlowId) -> Option<Vec<ExecutionId>> {
         let state = self.backend.store.lock();
-        Some(state.backlog.get(flow_id)?.iter().cloned().collect())
+        Some(state.backlog.get(flow_id)?.keys().cloned().collect())
     }
 
     async fn read_worker_events(

@@ -13,7 +13,7 @@ use ff_core::execution::Execution;
 use ff_core::rules::flow::{self as rule, FlowCancellation};
 use ff_core::rules::input;
 use ff_core::state::LifecyclePhase;
-use ff_core::types::{CancelSource, ExecutionId, FlowId};
+use ff_core::types::{CancelSource, ExecutionId, FlowId, TimestampMs};
 use tokio::time::timeout;
 
 use super::ReferenceBackend;
@@ -132,7 +132,8 @@ impl ReferenceBackend {
         state.put_flow(cancelled);
         let members = state.cancel_members(flow_id, &cancellation);
         if wait != CancelFlowWait::NoWait {
-            state.add_to_backlog(flow_id, members.held);
+            let held = members.cancelled.iter().filter(|(_, held_until)| held_until.is_some());
+            state.add_to_backlog(flow_id, held, cancellation.now);
         }
         Ok(rule::cancelled_result(
             policy.as_str().to_owned(),
@@ -151,7 +152,7 @@ impl ReferenceBackend {
         let flow = state.flow(&args.flow_id)?;
         let Some(cancelled) = rule::cancel(&flow, &cancellation) else {
             let backlog = state.backlog.get(&args.flow_id).into_iter().flatten();
-            let members = backlog.map(ToString::to_string).collect();
+            let members = backlog.map(|(id, _)| id.to_string()).collect();
             return Ok(rule::repeated_header(&flow, members));
         };
         let members = state.cancel_members(&args.flow_id, &cancellation).cancelled;
@@ -159,7 +160,7 @@ impl ReferenceBackend {
         state.events.append_of_flow(&cancelled, event);
         state.put_flow(cancelled);
         let member_execution_ids = texts(&members);
-        state.add_to_backlog(&args.flow_id, members);
+        state.add_to_backlog(&args.flow_id, members.iter(), cancellation.now);
         let cancellation_policy = cancellation.policy.as_str().to_owned();
         Ok(CancelFlowHeader::Cancelled { cancellation_policy, member_execution_ids })
     }
@@ -182,11 +183,13 @@ impl ReferenceBackend {
     }
 }
 
+/// A member that is cancelled, and until when a worker may be running it, if one is.
+type CancelledMember = (ExecutionId, Option<TimestampMs>);
+
 /// What a cancellation did to the members of its flow.
 #[derive(Default)]
 struct CancelledMembers {
-    cancelled: Vec<ExecutionId>,
-    held: Vec<ExecutionId>,
+    cancelled: Vec<CancelledMember>,
     unreadable: Vec<ExecutionId>,
 }
 
@@ -227,10 +230,8 @@ impl State {
                 continue;
             };
             if let Some(decision) = rule::cancel_member(&execution, cancellation) {
-                if self.apply(&id, decision) {
-                    members.held.push(id.clone());
-                }
-                members.cancelled.push(id);
+                let held_until = self.apply(&id, decision);
+                members.cancelled.push((id, held_until));
             }
         }
         members
@@ -247,8 +248,15 @@ impl State {
             .collect()
     }
 
-    fn add_to_backlog(&mut self, flow_id: &FlowId, members: Vec<ExecutionId>) {
-        if !members.is_empty() {
+    fn add_to_backlog<'a>(
+        &mut self,
+        flow_id: &FlowId,
+        members: impl Iterator<Item = &'a CancelledMember>,
+        now: TimestampMs,
+    ) {
+        let mut members =
+            members.map(|(id, held_until)| (id.clone(), held_until.unwrap_or(now))).peekable();
+        if members.peek().is_some() {
             self.backlog.entry(*flow_id).or_default().extend(members);
         }
     }
@@ -276,6 +284,6 @@ fn key(id: &ExecutionId) -> (uuid::Uuid, u16) {
     (id.uuid(), id.partition())
 }
 
-fn texts(ids: &[ExecutionId]) -> Vec<String> {
-    ids.iter().map(ToString::to_string).collect()
+fn texts(members: &[CancelledMember]) -> Vec<String> {
+    members.iter().map(|(id, _)| id.to_string()).collect()
 }

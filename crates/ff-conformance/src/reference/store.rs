@@ -1,6 +1,6 @@
 //! What is stored: the tables of other backends, as maps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ff_core::caps::CapabilityRequirement;
@@ -10,7 +10,7 @@ use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::rules::worker::WorkerEvent;
 use ff_core::state::LaneState;
-use ff_core::types::{AttemptIndex, ExecutionId, FlowId, LaneId, Namespace};
+use ff_core::types::{AttemptIndex, ExecutionId, FlowId, LaneId, Namespace, TimestampMs};
 
 use super::event::EventLog;
 use super::probe::RawColumns;
@@ -27,8 +27,9 @@ pub(super) struct State {
     pub(super) events: EventLog,
     pub(super) flows: BTreeMap<FlowId, StoredFlow>,
     pub(super) edge_groups: HashMap<(FlowId, ExecutionId), EdgeGroupCounts>,
-    /// Cancelled flows whose workers have not all let go, and those members.
-    pub(super) backlog: BTreeMap<FlowId, BTreeSet<ExecutionId>>,
+    /// Cancelled flows whose workers have not all let go, and those members, each with the time until which a
+    /// worker may hold it.
+    pub(super) backlog: BTreeMap<FlowId, BTreeMap<ExecutionId, TimestampMs>>,
     pub(super) workers: BTreeMap<WorkerKey, WorkerInfo>,
     pub(super) worker_events: Vec<(WorkerKey, WorkerEvent)>,
 }
@@ -110,7 +111,7 @@ impl State {
     pub(super) fn count_rows(&self, id: &ExecutionId) -> usize {
         let keys = self.idempotency.values().filter(|holder| *holder == id).count();
         let own = self.find(id).map_or(0, |record| 1 + record.attempts.len());
-        let waited_for = self.backlog.values().filter(|members| members.contains(id)).count();
+        let waited_for = self.backlog.values().filter(|members| members.contains_key(id)).count();
         keys + own + waited_for + self.events.of_execution(id).count()
     }
 

@@ -143,13 +143,14 @@ impl State {
 
     /// Acknowledges cancelled members whose worker is gone (TIME-6).
     pub(super) fn drain_backlog(&mut self, limit: u32, now: TimestampMs) -> ScanReport {
-        let members = self
-            .backlog
-            .iter()
-            .flat_map(|(flow, members)| members.iter().map(move |member| (*flow, member.clone())));
-        let gone = members.filter(|(_, member)| !self.has_live_worker(member, now));
+        let members = self.backlog.iter().flat_map(|(flow, members)| {
+            members.iter().map(move |(member, held_until)| (*flow, member.clone(), *held_until))
+        });
+        let gone = members.filter(|(_, member, held_until)| {
+            *held_until <= now || !self.has_live_worker(member, now)
+        });
         let gone: Vec<_> = gone.take(limit as usize).collect();
-        for (flow, member) in &gone {
+        for (flow, member, _) in &gone {
             self.take_off_backlog(flow, member);
         }
         ScanReport { processed: u32::try_from(gone.len()).unwrap_or(u32::MAX), errors: 0 }

@@ -108,12 +108,12 @@ pub fn cancel(flow: &FlowSnapshot, cancellation: &FlowCancellation) -> Option<Fl
     })
 }
 
-/// What is done to a member, and whether a worker may be running it; `None` where the policy leaves it as it
-/// is (FLOW-2 to FLOW-4).
+/// What is done to a member, and until when a worker may be running it, if one is; `None` where the policy
+/// leaves it as it is (FLOW-2 to FLOW-4).
 pub fn cancel_member(
     execution: &Execution,
     cancellation: &FlowCancellation,
-) -> Option<Decision<bool>> {
+) -> Option<Decision<Option<TimestampMs>>> {
     let is_held = is_held(execution);
     let is_spared = match cancellation.policy {
         CancelFlowPolicy::CancelAll => false,
@@ -129,7 +129,9 @@ pub fn cancel_member(
         now: cancellation.now,
         attempt: without_outcome(execution, cancellation.now),
     };
-    Some(cancelled(execution, change, |_| is_held))
+    let expires_at = execution.current_attempt.as_ref().and_then(|it| it.lease_expires_at);
+    let held_until = is_held.then(|| expires_at.unwrap_or(cancellation.now));
+    Some(cancelled(execution, change, |_| held_until))
 }
 
 /// The current attempt without an outcome: a stale one, such as that of a failure before, would tell readers

@@ -10,8 +10,8 @@ use super::{
 use crate::assertions::assert_invalid;
 use crate::cases::at_once;
 use crate::cases::operator::replay_of;
-use crate::cases::worker::{given_registered, mark_dead};
-use crate::cx::{Cx, LIMIT, ONE_MS};
+use crate::cases::worker::{given_registered, mark_dead, registration};
+use crate::cx::{Cx, LEASE_TTL, LIMIT, ONE_MS};
 
 pub(super) fn header(cx: &Cx, flow_id: &FlowId, policy: &str) -> CancelFlowArgs {
     CancelFlowArgs {
@@ -252,6 +252,22 @@ pub(crate) async fn a_lapsed_worker_is_gone(cx: Cx) {
 
     let early = cx.reconcile(ReconcileTask::DrainCancelBacklog).await;
     cx.advance(crate::cases::worker::TTL);
+    let late = cx.reconcile(ReconcileTask::DrainCancelBacklog).await;
+
+    assert_eq!((early.processed, late.processed), (0, 1));
+}
+
+/// TIME-6, LEASE-2. A worker that lives and does not let go is waited for as long as its lease would have lasted.
+pub(crate) async fn a_member_is_let_go_when_its_lease_would_have_ended(cx: Cx) {
+    given_registered(&cx, "worker/1").await;
+    let flow_id = given_flow(&cx).await;
+    given_held_member(&cx, &flow_id).await;
+    cancel_by_name(&cx, &flow_id, "cancel_all").await;
+    cx.advance(LEASE_TTL - ONE_MS);
+    cx.backend.register_worker(registration(&cx, "worker/1")).await.unwrap();
+
+    let early = cx.reconcile(ReconcileTask::DrainCancelBacklog).await;
+    cx.advance(ONE_MS);
     let late = cx.reconcile(ReconcileTask::DrainCancelBacklog).await;
 
     assert_eq!((early.processed, late.processed), (0, 1));
