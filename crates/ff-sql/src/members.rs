@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ff_core::backend::CancelFlowWait;
 use ff_core::engine_error::EngineError;
-use ff_core::rules::flow::{FlowCancellation, cancel_member};
-use ff_core::types::{ExecutionId, TimestampMs};
+use ff_core::rules::flow::{FlowCancellation, Hold, cancel_member};
+use ff_core::types::ExecutionId;
 use tokio::time::{sleep, timeout};
 
 use crate::changes::{Changes, Loaded};
@@ -19,8 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub struct CancelledMember {
     /// The execution.
     pub execution_id: ExecutionId,
-    /// Until when a worker may be running it, if one is: its lease's time.
-    pub held_until: Option<TimestampMs>,
+    /// Who held it.
+    pub hold: Hold,
 }
 
 /// What a cancellation does to the members of its flow.
@@ -55,9 +55,9 @@ impl CancelledMembers {
 
     fn take(&mut self, loaded: &Loaded, cancellation: &FlowCancellation) {
         let Some(decision) = cancel_member(&loaded.execution, cancellation) else { return };
-        let held_until = self.changes.take(decision);
+        let hold = self.changes.take(decision);
         let execution_id = loaded.execution.execution_id.clone();
-        self.cancelled.push(CancelledMember { execution_id, held_until });
+        self.cancelled.push(CancelledMember { execution_id, hold });
     }
 
     /// Adds another part of the flow's members, what shall be stored of them aside.
@@ -68,7 +68,7 @@ impl CancelledMembers {
 
     /// The members that a worker may be running.
     pub fn held(&self) -> Vec<CancelledMember> {
-        self.cancelled.iter().filter(|member| member.held_until.is_some()).cloned().collect()
+        self.cancelled.iter().filter(|member| member.hold.is_held).cloned().collect()
     }
 
     /// The texts of the ids of the members that are cancelled.

@@ -58,8 +58,7 @@ pub(super) async fn open(
     let open = tx.query(OPEN).bind(partition).bind(flow_id.0).bind(cancellation.now.0);
     open.execute(tx.conn()?).await.map_err(from_sqlx)?;
     let ids: Vec<Uuid> = members.iter().map(|member| member.execution_id.uuid()).collect();
-    let held_until = members.iter().map(|it| it.held_until.unwrap_or(cancellation.now).0);
-    let held_until: Vec<i64> = held_until.collect();
+    let held_until: Vec<i64> = members.iter().map(|member| member.hold.ends_at.0).collect();
     let add = tx.query(ADD).bind(partition).bind(flow_id.0).bind(ids).bind(held_until);
     add.execute(tx.conn()?).await.map_err(from_sqlx)?;
     Ok(())

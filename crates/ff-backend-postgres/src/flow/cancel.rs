@@ -114,8 +114,7 @@ async fn store(
         .bind(raw_fields_patch(flow)?);
     apply.execute(tx.conn()?).await.map_err(from_sqlx)?;
     let mut members = CancelledMembers::default();
-    // Of those that are spared anyway none need be read, or be readable.
-    if cancellation.policy == CancelFlowPolicy::FlowOnly {
+    if cancellation.spares_all() {
         return Ok(members);
     }
     let find = tx.query(FIND_MEMBERS).bind(flow.flow_id.0);

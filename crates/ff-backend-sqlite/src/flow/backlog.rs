@@ -71,7 +71,7 @@ pub(super) async fn open(
         .iter()
         .map(|member| Held {
             execution_id: member.execution_id.uuid(),
-            held_until_ms: member.held_until.unwrap_or(cancellation.now),
+            held_until_ms: member.hold.ends_at,
         })
         .collect();
     let add = sqlx::query(ADD).bind(flow_id.0).bind(to_parameter(&held)?);

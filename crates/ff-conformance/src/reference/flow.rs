@@ -10,10 +10,10 @@ use ff_core::contracts::{
 };
 use ff_core::engine_error::EngineError;
 use ff_core::execution::Execution;
-use ff_core::rules::flow::{self as rule, FlowCancellation};
+use ff_core::rules::flow::{self as rule, FlowCancellation, Hold};
 use ff_core::rules::input;
 use ff_core::state::LifecyclePhase;
-use ff_core::types::{CancelSource, ExecutionId, FlowId, TimestampMs};
+use ff_core::types::{CancelSource, ExecutionId, FlowId};
 use tokio::time::timeout;
 
 use super::ReferenceBackend;
@@ -132,8 +132,8 @@ impl ReferenceBackend {
         state.put_flow(cancelled);
         let members = state.cancel_members(flow_id, &cancellation);
         if wait != CancelFlowWait::NoWait {
-            let held = members.cancelled.iter().filter(|(_, held_until)| held_until.is_some());
-            state.add_to_backlog(flow_id, held, cancellation.now);
+            let held = members.cancelled.iter().filter(|(_, hold)| hold.is_held);
+            state.add_to_backlog(flow_id, held);
         }
         Ok(rule::cancelled_result(
             policy.as_str().to_owned(),
@@ -160,7 +160,7 @@ impl ReferenceBackend {
         state.events.append_of_flow(&cancelled, event);
         state.put_flow(cancelled);
         let member_execution_ids = texts(&members);
-        state.add_to_backlog(&args.flow_id, members.iter(), cancellation.now);
+        state.add_to_backlog(&args.flow_id, members.iter());
         let cancellation_policy = cancellation.policy.as_str().to_owned();
         Ok(CancelFlowHeader::Cancelled { cancellation_policy, member_execution_ids })
     }
@@ -183,8 +183,8 @@ impl ReferenceBackend {
     }
 }
 
-/// A member that is cancelled, and until when a worker may be running it, if one is.
-type CancelledMember = (ExecutionId, Option<TimestampMs>);
+/// A member that is cancelled, and who held it.
+type CancelledMember = (ExecutionId, Hold);
 
 /// What a cancellation did to the members of its flow.
 #[derive(Default)]
@@ -219,8 +219,7 @@ impl State {
         cancellation: &FlowCancellation,
     ) -> CancelledMembers {
         let mut members = CancelledMembers::default();
-        // Of those that are spared anyway none need be readable.
-        if cancellation.policy == CancelFlowPolicy::FlowOnly {
+        if cancellation.spares_all() {
             return members;
         }
         let all: Vec<_> = self.members(flow_id).collect();
@@ -230,8 +229,8 @@ impl State {
                 continue;
             };
             if let Some(decision) = rule::cancel_member(&execution, cancellation) {
-                let held_until = self.apply(&id, decision);
-                members.cancelled.push((id, held_until));
+                let hold = self.apply(&id, decision);
+                members.cancelled.push((id, hold));
             }
         }
         members
@@ -252,10 +251,8 @@ impl State {
         &mut self,
         flow_id: &FlowId,
         members: impl Iterator<Item = &'a CancelledMember>,
-        now: TimestampMs,
     ) {
-        let mut members =
-            members.map(|(id, held_until)| (id.clone(), held_until.unwrap_or(now))).peekable();
+        let mut members = members.map(|(id, hold)| (id.clone(), hold.ends_at)).peekable();
         if members.peek().is_some() {
             self.backlog.entry(*flow_id).or_default().extend(members);
         }

@@ -76,6 +76,11 @@ impl FlowCancellation {
         Self { policy, reason: NO_REASON_GIVEN.to_owned(), now }
     }
 
+    /// Whether it leaves every member as it is, so that none need be read, or be readable (FLOW-4).
+    pub fn spares_all(&self) -> bool {
+        self.policy == CancelFlowPolicy::FlowOnly
+    }
+
     /// A cancellation by policy name (FLOW-5).
     ///
     /// # Errors
@@ -108,12 +113,21 @@ pub fn cancel(flow: &FlowSnapshot, cancellation: &FlowCancellation) -> Option<Fl
     })
 }
 
-/// What is done to a member, and until when a worker may be running it, if one is; `None` where the policy
-/// leaves it as it is (FLOW-2 to FLOW-4).
+/// Who held a member that is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Whether a worker may be running it.
+    pub is_held: bool,
+    /// When its lease would have ended; the time of the cancellation where there was none. From then on nobody is
+    /// waited for (TIME-6).
+    pub ends_at: TimestampMs,
+}
+
+/// What is done to a member; `None` where the policy leaves it as it is (FLOW-2 to FLOW-4).
 pub fn cancel_member(
     execution: &Execution,
     cancellation: &FlowCancellation,
-) -> Option<Decision<Option<TimestampMs>>> {
+) -> Option<Decision<Hold>> {
     let is_held = is_held(execution);
     let is_spared = match cancellation.policy {
         CancelFlowPolicy::CancelAll => false,
@@ -129,9 +143,9 @@ pub fn cancel_member(
         now: cancellation.now,
         attempt: without_outcome(execution, cancellation.now),
     };
-    let expires_at = execution.current_attempt.as_ref().and_then(|it| it.lease_expires_at);
-    let held_until = is_held.then(|| expires_at.unwrap_or(cancellation.now));
-    Some(cancelled(execution, change, |_| held_until))
+    let lease_end = running_attempt(execution).and_then(|attempt| attempt.lease_expires_at);
+    let hold = Hold { is_held, ends_at: lease_end.unwrap_or(cancellation.now) };
+    Some(cancelled(execution, change, |_| hold))
 }
 
 /// The current attempt without an outcome: a stale one, such as that of a failure before, would tell readers

@@ -101,15 +101,15 @@ fn each_policy_takes_its_members() {
         }
     }
     expect![[r#"
-        cancel_all, waiting: Some(None)
-        cancel_all, held: Some(Some(TimestampMs(10500)))
-        cancel_all, held without attempt: Some(Some(TimestampMs(10200)))
-        cancel_all, suspended: Some(None)
+        cancel_all, waiting: Some(Hold { is_held: false, ends_at: TimestampMs(10200) })
+        cancel_all, held: Some(Hold { is_held: true, ends_at: TimestampMs(10500) })
+        cancel_all, held without attempt: Some(Hold { is_held: true, ends_at: TimestampMs(10200) })
+        cancel_all, suspended: Some(Hold { is_held: false, ends_at: TimestampMs(10200) })
         cancel_all, completed: None
-        cancel_pending, waiting: Some(None)
+        cancel_pending, waiting: Some(Hold { is_held: false, ends_at: TimestampMs(10200) })
         cancel_pending, held: None
         cancel_pending, held without attempt: None
-        cancel_pending, suspended: Some(None)
+        cancel_pending, suspended: Some(Hold { is_held: false, ends_at: TimestampMs(10200) })
         cancel_pending, completed: None
         flow_only, waiting: None
         flow_only, held: None
@@ -139,7 +139,7 @@ fn a_held_member_loses_its_lease() {
         result: Keep
         event at 10200: lease revoked
         event at 10200: completion cancelled
-        answer: Some(TimestampMs(10500))
+        answer: Hold { is_held: true, ends_at: TimestampMs(10500) }
     "#]]
     .assert_eq(&effect(&execution, &decision));
 
@@ -166,7 +166,7 @@ fn a_stale_outcome_is_cleared() {
         attempt.outcome: Retry -> None
         result: Keep
         event at 10200: completion cancelled
-        answer: None
+        answer: Hold { is_held: false, ends_at: TimestampMs(10200) }
     "#]]
     .assert_eq(&effect(&execution, &decision));
 }
