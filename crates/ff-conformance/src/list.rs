@@ -395,6 +395,7 @@ macro_rules! __for_each_case {
                 a_bad_registration_is_refused ["WORK-1" "EXEC-3"];
                 a_heartbeat_extends_a_workers_life ["WORK-2"];
                 a_late_heartbeat_is_told_so ["WORK-2"];
+                an_overtaken_heartbeat_takes_nothing_back ["WORK-2"];
                 heartbeats_are_recorded_once_a_minute ["WORK-2"] probe;
                 a_dead_worker_leaves_the_registry ["WORK-3"] probe;
                 a_worker_dies_once ["WORK-3" "SAFE-3"] probe;

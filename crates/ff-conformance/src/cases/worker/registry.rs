@@ -137,6 +137,20 @@ pub(crate) async fn a_late_heartbeat_is_told_so(cx: Cx) {
     assert_eq!(again, RegisterWorkerOutcome::Refreshed);
 }
 
+/// WORK-2. A heartbeat that comes after a later one takes none of the worker's life.
+pub(crate) async fn an_overtaken_heartbeat_takes_nothing_back(cx: Cx) {
+    given_registered(&cx, "worker/1").await;
+    let overtaken = beat(&cx, "worker/1");
+    let registration_overtaken = registration(&cx, "worker/1");
+    cx.advance(ONE_SECOND);
+    cx.backend.heartbeat_worker(beat(&cx, "worker/1")).await.unwrap();
+
+    cx.backend.heartbeat_worker(overtaken).await.unwrap();
+    cx.backend.register_worker(registration_overtaken).await.unwrap();
+
+    assert_eq!(workers(&cx).await[0].last_heartbeat_ms, cx.now());
+}
+
 /// WORK-2. Heartbeats are recorded once a minute at most, and the registration once.
 pub(crate) async fn heartbeats_are_recorded_once_a_minute(cx: Cx) {
     given_registered(&cx, "worker/1").await;
