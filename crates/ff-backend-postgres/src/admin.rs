@@ -17,7 +17,8 @@ use crate::tx::Tx;
 use crate::{PostgresBackend, rows};
 
 const LIST_LANES: &str = include_str!("../sql/admin/list_lanes.sql");
-const SET_LANE_STATE: &str = include_str!("../sql/admin/set_lane_state.sql");
+const PAUSE_LANE: &str = include_str!("../sql/admin/pause_lane.sql");
+const RESUME_LANE: &str = include_str!("../sql/admin/resume_lane.sql");
 const SET_RETENTION: &str = include_str!("../sql/admin/set_retention.sql");
 const PING: &str = include_str!("../sql/admin/ping.sql");
 const READ_CLOCK: &str = include_str!("../sql/admin/read_clock.sql");
@@ -81,7 +82,7 @@ pub(crate) async fn pause_lane(
     backend: &PostgresBackend,
     lane: &LaneId,
 ) -> Result<(), EngineError> {
-    set_lane_state(backend, lane, LaneState::Paused).await
+    set_lane_state(backend, lane, (PAUSE_LANE, LaneState::Paused)).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::resume_lane`].
@@ -89,18 +90,18 @@ pub(crate) async fn resume_lane(
     backend: &PostgresBackend,
     lane: &LaneId,
 ) -> Result<(), EngineError> {
-    set_lane_state(backend, lane, LaneState::Active).await
+    set_lane_state(backend, lane, (RESUME_LANE, LaneState::Active)).await
 }
 
 async fn set_lane_state(
     backend: &PostgresBackend,
     lane: &LaneId,
-    state: LaneState,
+    (statement, state): (&'static str, LaneState),
 ) -> Result<(), EngineError> {
     input::check_lane(lane)?;
     repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
-        let set = tx.query(SET_LANE_STATE).bind(lane.as_str()).bind(state.as_str());
+        let set = tx.query(statement).bind(lane.as_str()).bind(state.as_str());
         set.execute(tx.conn()?).await.map_err(from_sqlx)?;
         tx.wake(lane);
         tx.commit().await

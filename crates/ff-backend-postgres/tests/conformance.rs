@@ -7,3 +7,8 @@ mod database;
 mod fixture;
 
 ff_conformance::suite!(crate::fixture::DatabaseFixture);
+
+#[test]
+fn it_keeps_to_the_model() {
+    ff_conformance::model::check(crate::fixture::DatabaseFixture);
+}

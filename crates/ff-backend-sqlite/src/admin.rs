@@ -13,7 +13,8 @@ use crate::error::from_sqlx;
 use crate::{SqliteBackend, rows};
 
 const LIST_LANES: &str = include_str!("../sql/admin/list_lanes.sql");
-const SET_LANE_STATE: &str = include_str!("../sql/admin/set_lane_state.sql");
+const PAUSE_LANE: &str = include_str!("../sql/admin/pause_lane.sql");
+const RESUME_LANE: &str = include_str!("../sql/admin/resume_lane.sql");
 const SET_RETENTION: &str = include_str!("../sql/admin/set_retention.sql");
 const PING: &str = include_str!("../sql/admin/ping.sql");
 
@@ -37,25 +38,25 @@ pub(crate) async fn lane_ids(backend: &SqliteBackend) -> Result<Vec<LaneId>, Eng
 
 /// See [`ff_core::engine_backend::EngineBackend::pause_lane`].
 pub(crate) async fn pause_lane(backend: &SqliteBackend, lane: &LaneId) -> Result<(), EngineError> {
-    set_lane_state(backend, lane, LaneState::Paused).await
+    set_lane_state(backend, lane, (PAUSE_LANE, LaneState::Paused)).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::resume_lane`].
 pub(crate) async fn resume_lane(backend: &SqliteBackend, lane: &LaneId) -> Result<(), EngineError> {
-    set_lane_state(backend, lane, LaneState::Active).await
+    set_lane_state(backend, lane, (RESUME_LANE, LaneState::Active)).await
 }
 
 async fn set_lane_state(
     backend: &SqliteBackend,
     lane: &LaneId,
-    state: LaneState,
+    (statement, state): (&'static str, LaneState),
 ) -> Result<(), EngineError> {
     input::check_lane(lane)?;
     let lane = lane.clone();
     backend
         .writer
         .run(async move |tx| {
-            sqlx::query(SET_LANE_STATE)
+            sqlx::query(statement)
                 .bind(lane.as_str())
                 .bind(state.as_str())
                 .execute(tx.conn())

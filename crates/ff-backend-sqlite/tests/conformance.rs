@@ -5,3 +5,8 @@
 mod fixture;
 
 ff_conformance::suite!(crate::fixture::FileFixture);
+
+#[test]
+fn it_keeps_to_the_model() {
+    ff_conformance::model::check(crate::fixture::FileFixture);
+}

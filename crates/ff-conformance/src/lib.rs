@@ -38,6 +38,7 @@ mod cx;
 pub mod fixture;
 mod index;
 mod list;
+pub mod model;
 pub mod reference;
 pub mod runner;
 mod suite;

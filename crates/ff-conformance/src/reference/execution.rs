@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::store::{Record, State};
-use super::{LIMITS, ReferenceBackend};
+use super::{LABEL, LIMITS, ReferenceBackend};
 
 impl ReferenceBackend {
     pub(super) fn create_one(
@@ -60,6 +60,7 @@ impl ReferenceBackend {
         handle: &Handle,
         result: Option<Vec<u8>>,
     ) -> Result<(), EngineError> {
+        handle.check_backend(LABEL)?;
         input::check_result(result.as_deref(), &LIMITS)?;
         self.by_handle(handle, |held, record| {
             rules::execution::complete(held, record.result.as_deref(), result)
@@ -72,6 +73,7 @@ impl ReferenceBackend {
         reason: &FailureReason,
         class: FailureClass,
     ) -> Result<FailOutcome, EngineError> {
+        handle.check_backend(LABEL)?;
         input::check_reason(reason, &LIMITS)?;
         let outcome = self.by_handle(handle, |held, _| rules::execution::fail(held, reason, class));
         self.store.work.notify_waiters();
