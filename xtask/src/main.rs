@@ -1,8 +1,9 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy` and `conformance`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance` and `model`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
 mod ci;
 mod conformance;
+mod model;
 mod postgres;
 mod rules_page;
 mod shell;
@@ -24,8 +25,10 @@ usage: cargo xtask COMMAND
   tidy                    check what a compiler cannot
   conformance [--check]   run the suite on every backend and write docs/conformance.md;
                           with --check, fail when the page on disk differs
+  model [--cases N] [--steps N] [--seed S] [--backend sqlite|postgres]
+                          play random scripts on every backend and the reference, and compare
 
-test, ci and conformance need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that they
+test, ci, conformance and model need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that they
 start in Docker, or else one that they start from the programs on this machine";
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn run(args: &[&str]) -> Outcome<()> {
         ["ci"] => ci::run(&postgres),
         ["tidy"] => tidy::run(),
         ["conformance"] => conformance::run(&postgres, Page::Write),
+        ["model", args @ ..] => model::run(&postgres, args),
         ["conformance", "--check"] => conformance::run(&postgres, Page::Check),
         _ => Err(USAGE.into()),
     }

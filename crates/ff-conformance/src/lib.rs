@@ -42,6 +42,7 @@ pub mod model;
 pub mod reference;
 pub mod runner;
 mod suite;
+pub mod zoo;
 
 pub use case::Case;
 pub use cx::Cx;

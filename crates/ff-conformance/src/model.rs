@@ -2,8 +2,8 @@
 //!
 //! A script is a sequence of valid and invalid operations of several workers, with jumps of time and
 //! reopened stores between them. After every step the answer or the typed error is the same on every
-//! side, and so is all that can be read; at the end so are every attempt, every event, and what only a
-//! [`Probe`](crate::Probe) sees. A script that shows a difference is cut down to a short one and printed as
+//! side, and so are all executions and whatever else the step may have changed; at the end so is all that can be
+//! read, every attempt and every event among it, and what only a [`Probe`](crate::Probe) sees. A script that shows a difference is cut down to a short one and printed as
 //! a test.
 //!
 //! ```no_run
@@ -106,6 +106,11 @@ pub fn check(fixture: impl Fixture) {
     if let Err(failure) = Model::default().run(&[&fixture]) {
         panic!("{failure}");
     }
+}
+
+/// The names of the operations that scripts are made of.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    coverage::OPERATIONS.iter().map(|(name, _)| *name)
 }
 
 /// Plays one script on the backend and the reference.
@@ -222,7 +227,7 @@ impl Play<'_> {
                 compare_all(
                     &mut reference,
                     &mut sides,
-                    Point { position, areas: &areas, whole: false },
+                    Point { position, areas: &shared(&areas, step), whole: false },
                 )
                 .await?;
             }
@@ -245,6 +250,11 @@ fn areas_of(sides: &[Side]) -> Vec<Area> {
     let is_shared =
         |area: &Area| sides.iter().all(|side| side.backend.capabilities().supports(*area));
     Area::ALL.iter().copied().filter(is_shared).collect()
+}
+
+/// Of the areas that all stores have, those in which the step may show beside the executions.
+fn shared(areas: &[Area], step: &Step) -> Vec<Area> {
+    areas.iter().copied().filter(|area| step.area() == Some(*area) || step.sweeps()).collect()
 }
 
 /// Where in a script snapshots are compared, and what they show.

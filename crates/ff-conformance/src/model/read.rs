@@ -223,8 +223,8 @@ impl Side {
         observed
     }
 
-    /// All that the areas can show, line by line. With `whole`, every attempt and every event too, and what
-    /// only a probe can see.
+    /// What can be read of these areas, line by line: the executions always. With `whole`, every attempt and
+    /// every event too, and what only a probe can see.
     pub(super) async fn snapshot(&mut self, areas: &[Area], whole: bool) -> Vec<String> {
         let mut lines = Vec::new();
         let backend = &self.backend;

@@ -410,6 +410,11 @@ impl Step {
         OPERATIONS.iter().find(|(name, _)| *name == operation).map(|(_, area)| *area)
     }
 
+    /// Whether it may change what belongs to any area.
+    pub(super) fn sweeps(&self) -> bool {
+        matches!(self, Self::Reconcile { .. } | Self::Reopen)
+    }
+
     /// Whether it changes nothing, so that there is nothing to compare but its answer.
     pub(super) fn is_read(&self) -> bool {
         let reads = ["describe", "list", "get", "read", "count", "check", "ping", "now"];

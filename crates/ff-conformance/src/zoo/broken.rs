@@ -1,7 +1,7 @@
 //! A backend that passes every call on, and breaks one promise on the way.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,11 +19,11 @@ use ff_core::types::{CancelSource, ExecutionId, FlowId, LaneId, Namespace, Times
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::fault::Fault;
+use super::fault::Fault;
 
 type Answer<T> = Result<T, EngineError>;
 
-pub(crate) struct BrokenBackend {
+pub(super) struct BrokenBackend {
     inner: Arc<dyn EngineBackend>,
     fault: Fault,
     calls: AtomicU32,
@@ -31,11 +31,11 @@ pub(crate) struct BrokenBackend {
 }
 
 impl BrokenBackend {
-    pub(crate) fn over(inner: Arc<dyn EngineBackend>, fault: Fault) -> Arc<Self> {
+    pub(super) fn over(inner: Arc<dyn EngineBackend>, fault: Fault) -> Arc<Self> {
         Arc::new(Self { inner, fault, calls: AtomicU32::new(0), last: Mutex::new(None) })
     }
 
-    pub(crate) fn fault(&self) -> Fault {
+    pub(super) fn fault(&self) -> Fault {
         self.fault
     }
 
@@ -71,7 +71,7 @@ impl EngineBackend for BrokenBackend {
         mut args: CreateExecutionArgs,
     ) -> Answer<CreateExecutionResult> {
         self.busy()?;
-        if self.has(Fault::LosesCreations) && self.calls.load(Ordering::SeqCst).is_multiple_of(5) {
+        if self.has(Fault::LosesCreations) && self.calls.load(Ordering::SeqCst).is_multiple_of(2) {
             let (execution_id, public_state) = (args.execution_id, PublicState::Waiting);
             return Ok(CreateExecutionResult::Created { execution_id, public_state });
         }
@@ -134,19 +134,17 @@ impl EngineBackend for BrokenBackend {
     async fn describe_execution(&self, id: &ExecutionId) -> Answer<Option<ExecutionSnapshot>> {
         let mut found = self.inner.describe_execution(id).await?;
         if let Some(execution) = &mut found {
-            let attempt = execution.current_attempt.as_ref();
-            if self.has(Fault::OverwritesStart) {
-                execution.started_at = attempt.and_then(|attempt| attempt.started_at);
-            }
-            if self.has(Fault::KeepsOldPublicState) && attempt.is_none() {
-                execution.public_state = PublicState::Waiting;
-            }
+            self.fault.spoil_snapshot(execution);
         }
         Ok(found)
     }
 
     async fn list_attempts(&self, id: &ExecutionId) -> Answer<Vec<Attempt>> {
-        self.inner.list_attempts(id).await
+        let mut attempts = self.inner.list_attempts(id).await?;
+        if let Some(execution) = self.inner.describe_execution(id).await? {
+            self.fault.spoil_attempts(&execution, &mut attempts);
+        }
+        Ok(attempts)
     }
 
     async fn read_outcomes(&self, ids: &[ExecutionId]) -> Answer<Vec<Option<ExecutionOutcome>>> {
@@ -187,7 +185,7 @@ impl EngineBackend for BrokenBackend {
         if !self.has(Fault::SharesExecutions) {
             return Ok(claimed);
         }
-        let mut last = self.last.lock().unwrap();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match claimed {
             Some(handle) => {
                 *last = Some(handle.clone());
@@ -204,7 +202,8 @@ impl EngineBackend for BrokenBackend {
         let mut claimed = Vec::new();
         for lane in &args.lanes {
             let mut one_lane = ClaimBatchArgs { lanes: vec![lane.clone()], ..args.clone() };
-            one_lane.max = args.max.saturating_sub(u32::try_from(claimed.len()).unwrap());
+            one_lane.max =
+                args.max.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
             if one_lane.max > 0 {
                 claimed.extend(self.inner.claim_batch(one_lane).await?);
             }
@@ -338,7 +337,7 @@ impl EngineBackend for BrokenBackend {
         policy: CancelFlowPolicy,
         wait: CancelFlowWait,
     ) -> Answer<CancelFlowResult> {
-        let policy = self.fault.spoil(policy);
+        let policy = self.fault.spoil_policy(policy);
         let wait = if self.has(Fault::DoesNotWait) { CancelFlowWait::NoWait } else { wait };
         let mut result = self.inner.cancel_flow(flow_id, policy, wait).await?;
         if let CancelFlowResult::Cancelled { member_execution_ids, .. } = &mut result
@@ -400,14 +399,7 @@ impl EngineBackend for BrokenBackend {
     }
 
     async fn reconcile(&self, task: ReconcileTask, limit: u32) -> Answer<ScanReport> {
-        let skipped = match self.fault {
-            Fault::NeverTrims => Some(ReconcileTask::TrimRetention),
-            Fault::NeverPromotes => Some(ReconcileTask::PromoteDue),
-            Fault::NeverSweepsWorkers => Some(ReconcileTask::SweepWorkers),
-            Fault::NeverDrains => Some(ReconcileTask::DrainCancelBacklog),
-            _ => None,
-        };
-        if skipped == Some(task) {
+        if self.fault.skipped_task() == Some(task) {
             return Ok(ScanReport::default());
         }
         let limit = if self.has(Fault::IgnoresLimits) { RECONCILE_MAX_LIMIT } else { limit };
@@ -432,15 +424,8 @@ impl EngineBackend for BrokenBackend {
         limit: u32,
     ) -> Answer<Vec<RecordedEvent>> {
         let stream = if self.has(Fault::MixesStreamsUp) { EventStream::Lease } else { stream };
-        let shift = |cursor: EventCursor| {
-            let id = match self.fault {
-                Fault::ReadsTheLastEventAgain => cursor.event_id() - 1,
-                Fault::SkipsTheFirstEventOfAPage => cursor.event_id() + 1,
-                _ => cursor.event_id(),
-            };
-            EventCursor::new(cursor.transaction(), id)
-        };
-        let mut events = self.inner.read_events(stream, after.map(shift), limit).await?;
+        let after = after.map(|cursor| self.fault.spoil_cursor(cursor));
+        let mut events = self.inner.read_events(stream, after, limit).await?;
         if self.has(Fault::LosesInstanceTags) {
             events.iter_mut().for_each(|event| event.instance_tag = None);
         }
