@@ -47,6 +47,12 @@ pub struct InputLimits {
     pub partitions: u16,
 }
 
+impl InputLimits {
+    /// [`DEFAULT_PAYLOAD_MAX_BYTES`], and 32,768 partitions.
+    pub const DEFAULT: Self =
+        Self { payload_max_bytes: DEFAULT_PAYLOAD_MAX_BYTES, partitions: 32_768 };
+}
+
 type Checked = Result<(), EngineError>;
 
 mod worker;
