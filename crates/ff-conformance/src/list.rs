@@ -21,6 +21,7 @@ macro_rules! __for_each_case {
                 the_ends_of_a_range_are_kept ["EXEC-1"];
                 the_deadline_is_the_sooner_of_two ["EXEC-1"];
                 a_policy_is_kept_whole ["EXEC-1"];
+                a_multiplier_is_kept_exactly ["EXEC-1"];
                 the_same_id_again_is_a_duplicate ["EXEC-2" "SAFE-3"];
                 the_same_key_again_is_a_duplicate ["EXEC-2"];
                 a_key_belongs_to_its_namespace_and_lane ["EXEC-2"];
