@@ -184,6 +184,7 @@ macro_rules! __for_each_case {
                 progress_outlives_its_attempt ["LEASE-1"];
                 progress_does_not_renew ["LEASE-2"];
                 deeply_nested_progress_is_refused ["EXEC-3" "LEASE-1"];
+                progress_with_a_nul_is_refused ["EXEC-3" "LEASE-1"];
                 a_large_report_is_refused ["EXEC-3" "LEASE-1"];
                 an_expired_lease_allows_nothing ["LEASE-2"];
                 a_lease_holds_until_its_last_millisecond ["LEASE-2"];

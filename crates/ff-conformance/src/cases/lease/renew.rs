@@ -153,3 +153,17 @@ pub(crate) async fn deeply_nested_progress_is_refused(cx: Cx) {
     assert_invalid(error, "progress");
     cx.backend.complete(&handle, None).await.unwrap();
 }
+
+/// EXEC-3, LEASE-1. Progress with a NUL, which not every store can hold, is refused by all of them.
+pub(crate) async fn progress_with_a_nul_is_refused(cx: Cx) {
+    let handle = cx.given_claimed().await;
+    let escaped = json!({"\\u0000": "\\0"});
+
+    for report in [json!(["a\0b"]), json!({"deep": {"a\0b": 1}})] {
+        let error = cx.backend.progress(&handle, report).await.unwrap_err();
+        assert_invalid(error, "progress");
+    }
+    cx.backend.progress(&handle, escaped.clone()).await.unwrap();
+
+    assert_eq!(cx.attempt(&handle).await.progress, Some(escaped));
+}
