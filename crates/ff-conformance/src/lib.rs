@@ -1,6 +1,7 @@
 //! The specification of FlowFabric that runs: one suite for every backend, and the reference backend.
 //!
-//! An author of a backend writes a [`Fixture`] and one line, in `tests/conformance.rs`:
+//! `docs/writing-a-backend.md` leads from an empty crate to a backend that passes. Its author writes a
+//! [`Fixture`] and one line, in `tests/conformance.rs`:
 //!
 //! ```
 //! use ff_conformance::reference::ReferenceFixture as MyFixture;

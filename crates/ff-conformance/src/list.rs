@@ -21,6 +21,7 @@ macro_rules! __for_each_case {
                 the_ends_of_a_range_are_kept ["EXEC-1"];
                 the_deadline_is_the_sooner_of_two ["EXEC-1"];
                 a_policy_is_kept_whole ["EXEC-1"];
+                a_multiplier_is_kept_exactly ["EXEC-1"];
                 the_same_id_again_is_a_duplicate ["EXEC-2" "SAFE-3"];
                 the_same_key_again_is_a_duplicate ["EXEC-2"];
                 a_key_belongs_to_its_namespace_and_lane ["EXEC-2"];
@@ -183,6 +184,7 @@ macro_rules! __for_each_case {
                 progress_outlives_its_attempt ["LEASE-1"];
                 progress_does_not_renew ["LEASE-2"];
                 deeply_nested_progress_is_refused ["EXEC-3" "LEASE-1"];
+                progress_with_a_nul_is_refused ["EXEC-3" "LEASE-1"];
                 a_large_report_is_refused ["EXEC-3" "LEASE-1"];
                 an_expired_lease_allows_nothing ["LEASE-2"];
                 a_lease_holds_until_its_last_millisecond ["LEASE-2"];

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ff_core::clock::{Clock, SystemClock};
 use ff_core::engine_error::EngineError;
-use ff_core::rules::input::{DEFAULT_PAYLOAD_MAX_BYTES, InputLimits};
+use ff_core::rules::input::InputLimits;
 use ff_core::types::TimestampMs;
 use tokio::sync::Notify;
 
@@ -37,8 +37,7 @@ use store::State;
 /// What [`backend_label`](ff_core::engine_backend::EngineBackend::backend_label) answers.
 pub const LABEL: &str = "reference";
 
-const LIMITS: InputLimits =
-    InputLimits { payload_max_bytes: DEFAULT_PAYLOAD_MAX_BYTES, partitions: 32_768 };
+const LIMITS: InputLimits = InputLimits::DEFAULT;
 
 /// The rules over maps behind a mutex. It keeps nothing when the last backend over its store is
 /// dropped.

@@ -16,7 +16,9 @@ use crate::types::{
 };
 
 /// An execution with its current attempt, without its payload and its result.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Its JSON is for stores that keep it whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Execution {
     /// Its id.
@@ -79,7 +81,9 @@ pub struct Execution {
 pub type ExecutionSnapshot = Execution;
 
 /// One attempt at an execution.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Its JSON is for stores that keep it whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// Its position in the execution's history.

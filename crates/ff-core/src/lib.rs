@@ -28,6 +28,8 @@ pub mod decision;
 pub mod engine_backend;
 pub mod engine_error;
 pub mod execution;
+#[cfg(test)]
+mod outside_text;
 pub mod partition;
 pub mod policy;
 pub mod rules;

@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_given_to_its_last_digit() {
+        let number = 1.923_695_541_741_717_9_f64;
+        let json = encode(&number).unwrap().unwrap();
+        assert_eq!(decode::<f64>(&json), Ok(number));
+    }
+
+    #[test]
     fn what_cannot_be_read_or_written_is_permanent() {
         assert_eq!(decode::<u8>(b"\"x\"").unwrap_err().class(), FailureClass::Permanent);
         let by_bytes = HashMap::from([(vec![1_u8], 2)]);

@@ -19,6 +19,8 @@ pub mod document;
 pub mod event_row;
 pub mod flow_row;
 pub mod members;
+#[cfg(test)]
+mod outside_text;
 mod reader;
 pub mod rounds;
 pub mod row;

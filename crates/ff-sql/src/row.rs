@@ -224,7 +224,8 @@ impl AttemptRow {
         attempt.lease_epoch = reader.epoch(self.lease_epoch)?;
         attempt.outcome =
             self.outcome.as_deref().map(|text| reader.word("outcome", text)).transpose()?;
-        attempt.error = self.error.as_deref().map(|text| reader.json("error", text)).transpose()?;
+        attempt.error =
+            self.error.as_deref().map(|text| reader.object("error", text)).transpose()?;
         attempt.progress =
             self.progress.as_deref().map(|text| reader.json("progress", text)).transpose()?;
         attempt.worker_id = self.worker_id.map(WorkerId);

@@ -3,15 +3,13 @@
 use ff_core::backend::{FailOutcome, FailureClass, FailureReason, Handle};
 use ff_core::contracts::{
     CreateExecutionArgs, CreateExecutionResult, ExecutionContext, ExecutionCount, ExecutionFilter,
-    ExecutionOutcome, ExecutionPage, ExecutionsCursor, LIST_EXECUTIONS_MAX_LIMIT,
+    ExecutionOutcome, ExecutionPage, ExecutionsCursor,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, Execution};
 use ff_core::rules::{self, input};
 use ff_core::state::LaneState;
-use ff_core::types::{ExecutionId, TimestampMs};
-use std::collections::BTreeMap;
-use uuid::Uuid;
+use ff_core::types::ExecutionId;
 
 use super::store::{Record, State};
 use super::{LABEL, LIMITS, ReferenceBackend};
@@ -107,16 +105,7 @@ impl ReferenceBackend {
         limit: u32,
     ) -> Result<ExecutionPage, EngineError> {
         input::check_list(filter, limit)?;
-        let mut executions = self.lock()?.matching(filter)?;
-        executions.sort_by_key(age);
-        if let Some(cursor) = after {
-            let last = cursor_age(cursor);
-            executions.retain(|execution| age(execution) > last);
-        }
-        let limit = limit.min(LIST_EXECUTIONS_MAX_LIMIT) as usize;
-        executions.truncate(limit);
-        let cursor = executions.last().filter(|_| executions.len() == limit).map(cursor_at);
-        Ok(ExecutionPage { executions, cursor })
+        Ok(ExecutionPage::of(self.lock()?.matching(filter)?, after, limit))
     }
 
     pub(super) fn count(
@@ -124,13 +113,7 @@ impl ReferenceBackend {
         filter: &ExecutionFilter,
     ) -> Result<Vec<ExecutionCount>, EngineError> {
         input::check_filter(filter)?;
-        let mut counts = BTreeMap::new();
-        for execution in self.lock()?.matching(filter)? {
-            *counts.entry((execution.lane_id, execution.public_state)).or_insert(0) += 1;
-        }
-        let in_words =
-            |((lane_id, public_state), count)| ExecutionCount { lane_id, public_state, count };
-        Ok(counts.into_iter().map(in_words).collect())
+        Ok(ExecutionCount::of(self.lock()?.matching(filter)?))
     }
 }
 
@@ -164,7 +147,7 @@ impl State {
         let mut executions = Vec::new();
         for record in self.records.values() {
             let execution = record.execution()?;
-            if matches(filter, &execution) {
+            if filter.matches(&execution) {
                 executions.push(execution);
             }
         }
@@ -180,37 +163,5 @@ impl Record {
 }
 
 fn outcome(record: &Record) -> Result<ExecutionOutcome, EngineError> {
-    let execution = record.execution()?;
-    Ok(ExecutionOutcome {
-        public_state: execution.public_state,
-        result: record.result.clone(),
-        error: execution.current_attempt.and_then(|attempt| attempt.error),
-    })
-}
-
-fn matches(filter: &ExecutionFilter, execution: &Execution) -> bool {
-    let tag = |(key, value): &(String, String)| execution.tags.get(key) == Some(value);
-    filter.namespace.as_ref().is_none_or(|namespace| execution.namespace == *namespace)
-        && filter.lane_id.as_ref().is_none_or(|lane| execution.lane_id == *lane)
-        && filter.public_state.is_none_or(|state| execution.public_state == state)
-        && filter.execution_kind.as_ref().is_none_or(|kind| execution.execution_kind == *kind)
-        && filter.tag.as_ref().is_none_or(tag)
-        && filter.created_from.is_none_or(|from| execution.created_at >= from)
-        && filter.created_before.is_none_or(|before| execution.created_at < before)
-}
-
-/// Oldest first; among executions of one millisecond, by id.
-type Age = (TimestampMs, Uuid, u16);
-
-fn age(execution: &Execution) -> Age {
-    let id = &execution.execution_id;
-    (execution.created_at, id.uuid(), id.partition())
-}
-
-fn cursor_age(cursor: &ExecutionsCursor) -> Age {
-    (cursor.created_at, cursor.execution_id.uuid(), cursor.execution_id.partition())
-}
-
-fn cursor_at(last: &Execution) -> ExecutionsCursor {
-    ExecutionsCursor { created_at: last.created_at, execution_id: last.execution_id.clone() }
+    Ok(ExecutionOutcome::new(record.execution()?, record.result.clone()))
 }

@@ -107,7 +107,9 @@ impl FromStr for EventCursor {
             let (transaction, event_id) = text.split_once('-')?;
             Some(Self::new(transaction.parse().ok()?, event_id.parse().ok()?))
         };
-        parse().ok_or_else(|| EventCursorParseError(text.to_owned()))
+        // One cursor has one text.
+        let cursor = parse().filter(|cursor| cursor.to_string() == text);
+        cursor.ok_or_else(|| EventCursorParseError(text.to_owned()))
     }
 }
 

@@ -1,4 +1,6 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
 
 use crate::execution::{AttemptError, Execution};
 use crate::policy::ExecutionPolicy;
@@ -135,6 +137,17 @@ pub struct ExecutionOutcome {
     pub error: Option<AttemptError>,
 }
 
+impl ExecutionOutcome {
+    /// How an execution stands, with its stored result.
+    pub fn new(execution: Execution, result: Option<Vec<u8>>) -> Self {
+        Self {
+            public_state: execution.public_state,
+            result,
+            error: execution.current_attempt.and_then(|attempt| attempt.error),
+        }
+    }
+}
+
 /// Which executions to list or to count. Every field that is set narrows the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExecutionFilter {
@@ -152,6 +165,20 @@ pub struct ExecutionFilter {
     pub created_from: Option<TimestampMs>,
     /// Created before this time.
     pub created_before: Option<TimestampMs>,
+}
+
+impl ExecutionFilter {
+    /// Whether the execution is one of those asked for.
+    pub fn matches(&self, execution: &Execution) -> bool {
+        let tag = |(key, value): &(String, String)| execution.tags.get(key) == Some(value);
+        self.namespace.as_ref().is_none_or(|namespace| execution.namespace == *namespace)
+            && self.lane_id.as_ref().is_none_or(|lane| execution.lane_id == *lane)
+            && self.public_state.is_none_or(|state| execution.public_state == state)
+            && self.execution_kind.as_ref().is_none_or(|kind| execution.execution_kind == *kind)
+            && self.tag.as_ref().is_none_or(tag)
+            && self.created_from.is_none_or(|from| execution.created_at >= from)
+            && self.created_before.is_none_or(|before| execution.created_at < before)
+    }
 }
 
 /// The last execution of a page: the next page begins after it.
@@ -172,6 +199,35 @@ pub struct ExecutionPage {
     pub cursor: Option<ExecutionsCursor>,
 }
 
+/// Oldest first; among executions of one millisecond, by id.
+type Age = (TimestampMs, Uuid, u16);
+
+fn age(created_at: TimestampMs, id: &ExecutionId) -> Age {
+    (created_at, id.uuid(), id.partition())
+}
+
+impl ExecutionPage {
+    /// The page after the cursor, of all the executions that a filter matches, in any order.
+    pub fn of(
+        mut executions: Vec<Execution>,
+        after: Option<&ExecutionsCursor>,
+        limit: u32,
+    ) -> Self {
+        let after = after.map(|cursor| age(cursor.created_at, &cursor.execution_id));
+        let age_of = |execution: &Execution| age(execution.created_at, &execution.execution_id);
+        executions.retain(|execution| after.is_none_or(|after| age_of(execution) > after));
+        executions.sort_by_key(age_of);
+        let limit = limit.min(LIST_EXECUTIONS_MAX_LIMIT) as usize;
+        executions.truncate(limit);
+        let last = executions.last().filter(|_| executions.len() == limit);
+        let cursor = last.map(|last| ExecutionsCursor {
+            created_at: last.created_at,
+            execution_id: last.execution_id.clone(),
+        });
+        Self { executions, cursor }
+    }
+}
+
 /// How many executions of a lane are in a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionCount {
@@ -181,6 +237,18 @@ pub struct ExecutionCount {
     pub public_state: PublicState,
     /// How many.
     pub count: u64,
+}
+
+impl ExecutionCount {
+    /// The counts of the executions given, by lane and public state.
+    pub fn of(executions: impl IntoIterator<Item = Execution>) -> Vec<Self> {
+        let mut counts = BTreeMap::new();
+        for execution in executions {
+            *counts.entry((execution.lane_id, execution.public_state)).or_insert(0) += 1;
+        }
+        let in_words = |((lane_id, public_state), count)| Self { lane_id, public_state, count };
+        counts.into_iter().map(in_words).collect()
+    }
 }
 
 /// Executions on a page when the caller asks for more.

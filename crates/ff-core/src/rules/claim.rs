@@ -14,16 +14,21 @@ use crate::state::{
 };
 use crate::types::{AttemptIndex, LeaseEpoch, TimestampMs};
 
-/// Whether an execution can be claimed now by a worker that has its capabilities.
-pub fn is_claimable(execution: &Execution, now: TimestampMs) -> bool {
+/// Whether an execution stands in its lane's queue: it can be claimed now, or from its time on.
+pub fn is_queued(execution: &Execution) -> bool {
     let waits =
         matches!(execution.lifecycle_phase, LifecyclePhase::Submitted | LifecyclePhase::Runnable);
     waits
-        && match execution.eligibility_state {
-            EligibilityState::EligibleNow => true,
-            EligibilityState::NotEligibleUntilTime => is_due(execution, now),
-            _ => false,
-        }
+        && matches!(
+            execution.eligibility_state,
+            EligibilityState::EligibleNow | EligibilityState::NotEligibleUntilTime
+        )
+}
+
+/// Whether an execution can be claimed now by a worker that has its capabilities.
+pub fn is_claimable(execution: &Execution, now: TimestampMs) -> bool {
+    let is_held_back = execution.eligibility_state == EligibilityState::NotEligibleUntilTime;
+    is_queued(execution) && (!is_held_back || is_due(execution, now))
 }
 
 pub(super) fn is_due(execution: &Execution, now: TimestampMs) -> bool {

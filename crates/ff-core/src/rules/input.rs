@@ -47,6 +47,12 @@ pub struct InputLimits {
     pub partitions: u16,
 }
 
+impl InputLimits {
+    /// [`DEFAULT_PAYLOAD_MAX_BYTES`], and 32,768 partitions.
+    pub const DEFAULT: Self =
+        Self { payload_max_bytes: DEFAULT_PAYLOAD_MAX_BYTES, partitions: 32_768 };
+}
+
 type Checked = Result<(), EngineError>;
 
 mod worker;
@@ -172,13 +178,17 @@ pub fn check_result(result: Option<&[u8]>, limits: &InputLimits) -> Checked {
     check_size("result", result.map_or(0, <[u8]>::len), limits)
 }
 
-/// Checks what a handler reports of its progress: its size, and its depth, which readers of JSON limit.
+/// Checks what a handler reports of its progress: its size, its depth, which readers of JSON limit, and that
+/// it has no NUL, which PostgreSQL's jsonb does not hold.
 ///
 /// # Errors
-/// `Validation { PayloadTooLarge }`; `Validation { InvalidInput }` over [`PROGRESS_MAX_DEPTH`].
+/// `Validation { PayloadTooLarge }`; `Validation { InvalidInput }` over [`PROGRESS_MAX_DEPTH`], and for a NUL.
 pub fn check_progress(progress: &Value, limits: &InputLimits) -> Checked {
     let mut level = vec![progress];
     for _ in 0..=PROGRESS_MAX_DEPTH {
+        if level.iter().any(|value| has_nul(value)) {
+            return Err(EngineError::invalid_input("progress: it has a NUL"));
+        }
         level = level.into_iter().flat_map(children).collect();
         if level.is_empty() {
             return check_size("progress", progress.to_string().len(), limits);
@@ -187,6 +197,14 @@ pub fn check_progress(progress: &Value, limits: &InputLimits) -> Checked {
     Err(EngineError::invalid_input(format!(
         "progress: nested deeper than {PROGRESS_MAX_DEPTH} levels"
     )))
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Object(fields) => fields.keys().any(|key| key.contains('\0')),
+        _ => false,
+    }
 }
 
 fn children(value: &Value) -> Vec<&Value> {

@@ -97,12 +97,13 @@ fn every_column_that_can_be_corrupt_is_named() {
 #[test]
 fn every_attempt_column_that_can_be_corrupt_is_named() {
     type Spoil = fn(&mut AttemptRow);
-    let cases: [(&str, Spoil); 6] = [
+    let cases: [(&str, Spoil); 7] = [
         ("attempt_index", |row| row.attempt_index = -1),
         ("lease_epoch", |row| row.lease_epoch = -1),
         ("lease_epoch", |row| row.lease_epoch = i64::MAX),
         ("outcome", |row| row.outcome = Some("won".to_owned())),
         ("error", |row| row.error = Some(r#"{"class":"odd","message":""}"#.to_owned())),
+        ("error", |row| row.error = Some(r#"["transient","m"]"#.to_owned())),
         ("progress", |row| row.progress = Some("{".to_owned())),
     ];
     for (column, spoil) in cases {

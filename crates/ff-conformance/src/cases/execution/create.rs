@@ -1,7 +1,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ff_core::contracts::CreateExecutionResult;
-use ff_core::policy::{ExecutionPolicy, RoutingRequirements, TimeoutPolicy};
+use ff_core::policy::{
+    BackoffStrategy, ExecutionPolicy, RetryPolicy, RoutingRequirements, TimeoutPolicy,
+};
 use ff_core::state::PublicState;
 use ff_core::types::{LaneId, Namespace, TimestampMs};
 
@@ -158,4 +160,22 @@ pub(crate) async fn a_policy_is_kept_whole(cx: Cx) {
     let id = cx.create(|args| args.policy = Some(policy.clone())).await;
 
     assert_eq!(cx.describe(&id).await.policy, Some(policy));
+}
+
+/// EXEC-1. A multiplier is kept to its last digit.
+pub(crate) async fn a_multiplier_is_kept_exactly(cx: Cx) {
+    for multiplier in [1.923_695_541_741_717_9, 1.0, 1e16, f64::MAX] {
+        let backoff = BackoffStrategy::Exponential {
+            initial_delay_ms: 1,
+            max_delay_ms: 2,
+            multiplier,
+            jitter: false,
+        };
+        let retry_policy = Some(RetryPolicy { backoff, ..RetryPolicy::default() });
+        let policy = ExecutionPolicy { retry_policy, ..ExecutionPolicy::default() };
+
+        let id = cx.create(|args| args.policy = Some(policy.clone())).await;
+
+        assert_eq!(cx.describe(&id).await.policy, Some(policy));
+    }
 }

@@ -83,7 +83,10 @@ pub(crate) async fn a_batch_may_renew_one_handle_twice(cx: Cx) {
 pub(crate) async fn progress_is_stored_on_its_attempt(cx: Cx) {
     let handle = cx.given_claimed().await;
     cx.backend.progress(&handle, json!(1)).await.unwrap();
-    let report = json!({"done": 3, "of": 10, "who": "it's \"me\" \u{e9}", "deep": [null, {}]});
+    // A number that a reader of JSON who takes the shortest way reads as its neighbour.
+    let share = 1.923_695_541_741_717_9;
+    let who = "it's \"me\" \u{e9}";
+    let report = json!({"done": 3, "of": 10, "share": share, "who": who, "deep": [null, {}]});
 
     cx.backend.progress(&handle, report.clone()).await.unwrap();
 
@@ -149,4 +152,18 @@ pub(crate) async fn deeply_nested_progress_is_refused(cx: Cx) {
 
     assert_invalid(error, "progress");
     cx.backend.complete(&handle, None).await.unwrap();
+}
+
+/// EXEC-3, LEASE-1. Progress with a NUL, which not every store can hold, is refused by all of them.
+pub(crate) async fn progress_with_a_nul_is_refused(cx: Cx) {
+    let handle = cx.given_claimed().await;
+    let escaped = json!({"\\u0000": "\\0"});
+
+    for report in [json!(["a\0b"]), json!({"deep": {"a\0b": 1}})] {
+        let error = cx.backend.progress(&handle, report).await.unwrap_err();
+        assert_invalid(error, "progress");
+    }
+    cx.backend.progress(&handle, escaped.clone()).await.unwrap();
+
+    assert_eq!(cx.attempt(&handle).await.progress, Some(escaped));
 }

@@ -27,6 +27,8 @@ fn every_phase_and_eligibility_is_claimable_or_not() {
                 execution.eligible_at = eligible_at;
                 let is_granted = word(&grant(&execution, &worker("w"), NOW));
                 assert_eq!(is_granted == "ok", is_claimable(&execution, NOW));
+                let in_the_end = is_claimable(&execution, TimestampMs(i64::MAX));
+                assert!(is_queued(&execution) == in_the_end || eligible_at.is_none());
                 assert!(["ok", "ExecutionNotEligible"].contains(&is_granted.as_str()));
                 if is_granted == "ok" {
                     claimable.push(format!("{eligibility}{name}"));

@@ -234,6 +234,13 @@ fn progress_is_limited_in_size_and_depth() {
         check_progress(&nested(PROGRESS_MAX_DEPTH + 1), &limits),
         Err(EngineError::Validation { kind: ValidationKind::InvalidInput, .. })
     ));
+    let deep_nul = (0..PROGRESS_MAX_DEPTH).fold(Value::from("\0"), |inner, _| vec![inner].into());
+    for with_nul in [Value::from("a\0b"), serde_json::json!([{"\0": 1}]), deep_nul] {
+        assert!(matches!(
+            check_progress(&with_nul, &limits),
+            Err(EngineError::Validation { kind: ValidationKind::InvalidInput, .. })
+        ));
+    }
     assert!(matches!(
         check_progress(&Value::from("x".repeat(1_000)), &limits),
         Err(EngineError::Validation { kind: ValidationKind::PayloadTooLarge, .. })
