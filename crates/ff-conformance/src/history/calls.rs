@@ -39,14 +39,14 @@ impl Made {
         self.succeeded() || self.is_unknown()
     }
 
-    /// The lease of the execution that it was given, if it is a claim.
-    pub(super) fn given(&self, id: &ExecutionId) -> Option<&Handle> {
-        match &self.answer {
-            Some(Answer::Claimed(handles)) => {
-                handles.iter().find(|handle| handle.execution_id() == id)
-            }
-            _ => None,
-        }
+    /// The leases of the execution that it was given, if it is a claim. A batch that takes one execution after
+    /// the other may come upon one again whose first lease was ended meanwhile.
+    pub(super) fn given(&self, id: &ExecutionId) -> impl Iterator<Item = &Handle> {
+        let handles: &[Handle] = match &self.answer {
+            Some(Answer::Claimed(handles)) => handles,
+            _ => &[],
+        };
+        handles.iter().filter(move |handle| handle.execution_id() == id)
     }
 
     /// The executions that the call is about, or that its answer names.
@@ -115,7 +115,7 @@ pub(super) struct Life<'a> {
 impl<'a> Life<'a> {
     /// The claims that were given the execution, each with its lease.
     pub(super) fn claims(&self) -> impl Iterator<Item = (&'a Made, &'a Handle)> {
-        self.calls.iter().filter_map(|made| Some((*made, made.given(self.id)?)))
+        self.calls.iter().flat_map(|made| made.given(self.id).map(|handle| (*made, handle)))
     }
 
     /// The claim that was given the lease of this handle.

@@ -142,7 +142,7 @@ fn acts_of_call<'a>(made: &'a Made, life: &Life<'a>) -> Vec<Act<'a>> {
         }
         Call::Claim { .. } => {
             let given = made.given(life.id);
-            given.map(|handle| act(Step::Claim(handle.into()), Told::Done)).into_iter().collect()
+            given.map(|handle| act(Step::Claim(handle.into()), Told::Done)).collect()
         }
         call => {
             let told = match &made.answer {

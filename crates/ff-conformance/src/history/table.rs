@@ -98,7 +98,7 @@ impl Violation {
 
     /// How much there is to read.
     pub(super) fn length(&self) -> usize {
-        self.rows.len()
+        self.rows.len() + self.kept.len()
     }
 }
 

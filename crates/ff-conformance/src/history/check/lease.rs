@@ -25,19 +25,7 @@ fn place(handle: &Handle) -> (u32, u64) {
 
 /// No lease is given twice, and a later one has a later place.
 fn check_claims(life: &Life<'_>) -> Vec<Violation> {
-    let given = |made: &'_ Made| -> Vec<Handle> {
-        match &made.answer {
-            Some(Answer::Claimed(all)) => {
-                all.iter().filter(|handle| handle.execution_id() == life.id).cloned().collect()
-            }
-            _ => Vec::new(),
-        }
-    };
-    let claims: Vec<(&Made, Handle)> = life
-        .calls
-        .iter()
-        .flat_map(|made| given(made).into_iter().map(|handle| (*made, handle)))
-        .collect();
+    let claims: Vec<(&Made, &Handle)> = life.claims().collect();
     let mut found = Vec::new();
     for (index, (one, first)) in claims.iter().enumerate() {
         for (other, second) in claims.iter().skip(index + 1) {
@@ -81,7 +69,8 @@ fn check_kept(life: &Life<'_>, history: &History<'_>) -> Vec<Violation> {
             let problem =
                 format!("the lease of attempt {index} of {} was given to nobody", life.id);
             let violation = Violation::new(Property::NothingIsLost, problem);
-            found.push(violation.with_attempts_of(life));
+            let claims = life.claims().map(|(made, _)| made);
+            found.push(violation.shown_by(claims).with_attempts_of(life));
         }
     }
     let open = |attempt: &&Attempt| attempt.outcome.is_none();
@@ -141,7 +130,7 @@ fn check_stale(made: &Made, life: &Life<'_>) -> Option<Violation> {
 fn ends(end: &Made, handle: &Handle, began: bool) -> bool {
     let id = handle.execution_id();
     match &end.call {
-        Call::Claim { .. } => end.given(id).is_some_and(|given| place(given) > place(handle)),
+        Call::Claim { .. } => end.given(id).any(|given| place(given) > place(handle)),
         Call::Complete { handle: by, .. }
         | Call::Fail { handle: by, .. }
         | Call::Delay { handle: by, .. } => place(by) >= place(handle),

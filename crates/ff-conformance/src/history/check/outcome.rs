@@ -73,8 +73,8 @@ fn check_kept(made: &Made, life: &Life<'_>, kept: &KeptExecution) -> Option<Viol
     };
     let outcome = attempt.and_then(|attempt| attempt.outcome);
     (outcome != Some(told)).then(|| {
-        let kept = outcome.map_or("has no outcome", |outcome| outcome.as_str());
-        let problem = format!("{} was told {told}, and its attempt is kept as {kept}", life.id);
+        let kept = outcome.map_or("without outcome", |it| it.as_str());
+        let problem = format!("{} was told {told}, and its attempt is kept {kept}", life.id);
         broken(problem).shown_by([made]).with_attempts_of(life)
     })
 }
