@@ -57,7 +57,8 @@
 //! at any time after it was made, or not; both are allowed for.
 //!
 //! The checks rely on what the workload does: the store was empty, every write to it is in the log, and no policy
-//! times attempts out, bounds reclaims, or removes what has finished.
+//! times attempts out, bounds reclaims, or removes what has finished. A backend must have every operation that the
+//! workload calls.
 
 mod calls;
 mod check;

@@ -262,7 +262,8 @@ impl Client {
     }
 
     async fn revoke(&mut self) {
-        let Some(handle) = self.shared.any_handle(&mut self.dice) else { return };
+        let own = self.held.last().filter(|_| self.dice.one_in(2)).cloned();
+        let Some(handle) = own.or_else(|| self.shared.any_handle(&mut self.dice)) else { return };
         let expected = if self.dice.one_in(2) { Some(handle.lease_id()) } else { None };
         let args = RevokeLeaseArgs {
             execution_id: handle.execution_id().clone(),

@@ -1,10 +1,11 @@
 //! What a history that holds has shown: a run that did nothing proves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::calls::History;
 use super::check::was_lost_to_time;
+use super::record::{Answer, Call};
 
 /// How much was done in a history that holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Counts {
     pub events_read: usize,
     /// How often each call had each answer, by their names.
     answers: BTreeMap<(&'static str, &'static str), usize>,
+    /// The names of calls that were done.
+    done: BTreeSet<&'static str>,
 }
 
 impl Counts {
@@ -28,8 +31,13 @@ impl Counts {
         for made in history.calls {
             let answer = made.answer.as_ref().map_or("unknown", |answer| answer.name());
             *counts.answers.entry((made.call.name(), answer)).or_default() += 1;
-            if let Some(super::Answer::Page(events)) = &made.answer {
-                counts.events_read += events.len();
+            match &made.answer {
+                Some(Answer::Page(events)) => counts.events_read += events.len(),
+                Some(Answer::Claimed(handles)) if handles.is_empty() => continue,
+                _ => {}
+            }
+            if made.succeeded() {
+                counts.done.insert(made.call.name());
             }
         }
         let attempts = || history.kept.executions.iter().flat_map(|kept| &kept.attempts);
@@ -45,6 +53,12 @@ impl Counts {
         self.answers.iter().find(is_it).map_or(0, |(_, count)| *count)
     }
 
+    /// The calls that the workload makes and that were never done. A history in which there are any shows too
+    /// little.
+    pub fn never_done(&self) -> Vec<&'static str> {
+        Call::NAMES.into_iter().filter(|name| !self.done.contains(name)).collect()
+    }
+
     /// Calls of which nobody knows whether they were done.
     pub fn unknown(&self) -> usize {
         self.answers.iter().filter(|((_, answer), _)| *answer == "unknown").map(|it| it.1).sum()
@@ -53,7 +67,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { executions, leases, expired, events_read, answers } = self;
+        let Self { executions, leases, expired, events_read, answers, .. } = self;
         write!(f, "{executions} executions, {leases} leases, {expired} expired, ")?;
         writeln!(f, "{events_read} events read")?;
         answers

@@ -185,6 +185,21 @@ pub struct SeenEvent {
 }
 
 impl Call {
+    /// The words for what is called.
+    pub const NAMES: [&'static str; 11] = [
+        "create",
+        "claim",
+        "renew",
+        "complete",
+        "fail",
+        "delay",
+        "cancel",
+        "revoke",
+        "replay",
+        "reconcile",
+        "read",
+    ];
+
     /// The word for what is called.
     pub fn name(&self) -> &'static str {
         match self {

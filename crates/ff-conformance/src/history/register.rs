@@ -275,6 +275,7 @@ impl<'a> Register<'a> {
             Refusal::LeaseConflict => !is_held,
             Refusal::LeaseExpired => is_held || ending == Some(&Ending::Time),
             Refusal::AlreadyTerminal => match ending {
+                Some(Ending::Holder(Call::Delay { .. }, _)) => false,
                 Some(Ending::Holder(..)) => !self.repeats(call, lease.attempt),
                 Some(Ending::Deadline) => true,
                 _ => false,

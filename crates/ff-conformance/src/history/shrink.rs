@@ -10,9 +10,9 @@ use super::linear::{Act, has_order};
 use super::record::{Answer, Call};
 use super::register::{Register, Step, Told};
 
-/// Shortens acts that have no order.
-pub(super) fn shortest(acts: Vec<Act<'_>>) -> Vec<Act<'_>> {
-    window(without_rest(prefix(with_one_refusal(acts))))
+/// The shortest of these acts that have no order; `None` when they have one.
+pub(super) fn shortest<'a>(acts: &[Act<'a>]) -> Option<Vec<Act<'a>>> {
+    Some(window(without_rest(prefix(offending(acts)?))))
 }
 
 fn fails(acts: &[Act<'_>]) -> bool {
@@ -30,17 +30,13 @@ fn changes_nothing(act: &Act<'_>) -> bool {
     }
 }
 
-/// What changes something, and at most one call that does not, if that is enough. The orders of few acts are
-/// searched quickly.
-fn with_one_refusal(acts: Vec<Act<'_>>) -> Vec<Act<'_>> {
-    let changes: Vec<Act<'_>> = acts.iter().filter(|act| !changes_nothing(act)).copied().collect();
-    if fails(&changes) {
-        return changes;
-    }
-    let others = acts.iter().filter(|act| changes_nothing(act));
-    let mut with_one =
-        others.map(|other| changes.iter().copied().chain([*other]).collect::<Vec<_>>());
-    with_one.find(|acts| fails(acts)).unwrap_or_else(|| acts.clone())
+/// Acts that have no order: those that change something, at most one of the others with them, or all. The
+/// orders of few acts are searched quickly, and those of many that have none may take for ever.
+fn offending<'a>(acts: &[Act<'a>]) -> Option<Vec<Act<'a>>> {
+    let (others, changes): (Vec<Act<'_>>, _) = acts.iter().copied().partition(changes_nothing);
+    let with_one = others.into_iter().map(|other| [changes.as_slice(), &[other]].concat());
+    let mut parts = std::iter::once(changes.clone()).chain(with_one);
+    parts.find(|acts| fails(acts)).or_else(|| fails(acts).then(|| acts.to_vec()))
 }
 
 /// The acts up to the first answer that cannot be explained. Those that had not been answered by then may have

@@ -76,13 +76,16 @@ fn check_kept(life: &Life<'_>, history: &History<'_>) -> Vec<Violation> {
     let open = |attempt: &&Attempt| attempt.outcome.is_none();
     let last = kept.attempts.iter().map(|attempt| attempt.attempt_index).max();
     for attempt in kept.attempts.iter().filter(open) {
-        if Some(attempt.attempt_index) != last || kept.execution.is_finished() {
-            let index = attempt.attempt_index;
-            let problem = format!("attempt {index} of {} was followed before it ended", life.id);
-            let claims = life.claims().map(|(made, _)| made);
-            let violation = Violation::new(Property::LeasesDoNotOverlap, problem);
-            found.push(violation.shown_by(claims).with_attempts_of(life));
-        }
+        let index = attempt.attempt_index;
+        let problem = match kept.execution.is_finished() {
+            true => format!("{} has finished, and its attempt {index} has not", life.id),
+            false if Some(index) != last => {
+                format!("attempt {index} of {} was followed before it ended", life.id)
+            }
+            false => continue,
+        };
+        let violation = Violation::new(Property::LeasesDoNotOverlap, problem);
+        found.push(violation.shown_by(life.successes()).with_attempts_of(life));
     }
     found
 }
