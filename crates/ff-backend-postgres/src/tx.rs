@@ -1,5 +1,6 @@
 //! The connection of one operation, and what an operation does there: load, ask a rule, store.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use ff_core::clock::Clock;
@@ -227,10 +228,17 @@ impl<'c> Tx<'c> {
         // Two statements: what the second reads is as it is once the first has its locks.
         let ids: Vec<_> = keys.iter().map(|key| key.execution_id).collect();
         let lock = columns::bind_ids(self.query(LOCK), &ids);
-        lock.execute(self.conn()?).await.map_err(from_sqlx)?;
+        let locked = lock.fetch_all(self.conn()?).await.map_err(from_sqlx)?;
         let load = bind_keys(self.query(LOAD), keys);
         let rows = load.fetch_all(self.conn()?).await.map_err(from_sqlx)?;
-        in_order(&rows, keys.len())
+        let mut loaded = in_order(&rows, keys.len())?;
+        // The second also sees what was created after the first had begun. That was not locked: for this
+        // operation it is not there yet.
+        let locked: HashSet<_> = rows::ids(&locked)?.into_iter().collect();
+        for (slot, _) in loaded.iter_mut().zip(ids).filter(|(_, id)| !locked.contains(*id)) {
+            *slot = Err(EngineError::execution_not_found());
+        }
+        Ok(loaded)
     }
 
     /// As [`load`](Self::load), for one execution and its current attempt.

@@ -102,7 +102,9 @@ async fn decide_in<T>(
 /// first has its lock.
 async fn load(tx: &mut Tx<'_>, key: Key<'_>) -> Answer<Option<StoredWorker>> {
     let lock = tx.query(LOCK).bind(key.namespace.as_str()).bind(key.instance.as_str());
-    lock.execute(tx.conn()?).await.map_err(from_sqlx)?;
+    if lock.fetch_optional(tx.conn()?).await.map_err(from_sqlx)?.is_none() {
+        return Ok(None);
+    }
     let load = tx.query(LOAD).bind(key.namespace.as_str()).bind(key.instance.as_str());
     let found = load.fetch_optional(tx.conn()?).await.map_err(from_sqlx)?;
     let read = |row| rows::worker(&row)?.into_stored(rows::get(&row, "heartbeat_recorded_at_ms")?);

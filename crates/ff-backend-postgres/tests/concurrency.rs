@@ -20,8 +20,8 @@ use ff_backend_postgres::{PostgresBackend, PostgresConfig};
 use ff_core::backend::{CancelFlowPolicy, CancelFlowWait, Handle};
 use ff_core::contracts::{
     AddExecutionToFlowArgs, CancelExecutionResult, CancelFlowHeader, CancelFlowResult, Completion,
-    CreateFlowResult, HeartbeatWorkerArgs, ReconcileTask, RegisterWorkerOutcome,
-    ReplayExecutionArgs, RevokeLeaseArgs, RevokeLeaseResult,
+    CreateFlowResult, HeartbeatWorkerArgs, HeartbeatWorkerOutcome, ReconcileTask,
+    RegisterWorkerOutcome, ReplayExecutionArgs, RevokeLeaseArgs, RevokeLeaseResult,
 };
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{ContentionKind, EngineError, StateKind};
@@ -321,6 +321,30 @@ async fn heartbeats_at_once_record_one_event() {
     let events = "SELECT count(*) FROM ff_worker_registry_event WHERE event_type = 'heartbeat'";
     assert_eq!(opened.read_text(events).await, "1");
     drop(session);
+    opened.assert_no_deadlock().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_while_a_worker_registers_record_one_event() {
+    let opened = open().await;
+    for round in 0..ROUNDS {
+        let instance = format!("instance-{round}");
+        let beats = (0..4).map(|_| {
+            let (instance, namespace) =
+                (WorkerInstanceId::new(instance.clone()), Namespace::new("default"));
+            let args = HeartbeatWorkerArgs::new(instance, namespace, START);
+            move |backend: Arc<PostgresBackend>| async move {
+                while backend.heartbeat_worker(args.clone()).await.unwrap()
+                    == HeartbeatWorkerOutcome::NotRegistered
+                {}
+            }
+        });
+        let register = opened.backend.register_worker(register_args(&instance));
+        let (_, registered) = tokio::join!(at_once(&opened, beats), register);
+        assert_eq!(registered.unwrap(), RegisterWorkerOutcome::Registered);
+    }
+    let events = "SELECT count(*) FROM ff_worker_registry_event WHERE event_type = 'heartbeat'";
+    assert_eq!(opened.read_text(events).await, ROUNDS.to_string());
     opened.assert_no_deadlock().await;
 }
 

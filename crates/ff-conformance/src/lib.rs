@@ -31,12 +31,15 @@
 //! A case has three paragraphs: what is given, what happens, what must hold then. It calls nothing but
 //! [`EngineBackend`](ff_core::engine_backend::EngineBackend) and, where no operation can show or make
 //! something, a [`Probe`]. Time is a [`ManualClock`](ff_core::clock::ManualClock).
+//!
+//! Beside the cases, [`history`] lets many tasks and processes hammer one store and checks what they were answered.
 
 mod assertions;
 mod case;
 mod cases;
 mod cx;
 pub mod fixture;
+pub mod history;
 mod index;
 mod list;
 pub mod model;

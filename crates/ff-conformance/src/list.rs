@@ -326,6 +326,7 @@ macro_rules! __for_each_case {
                 what_was_skipped_outside_a_flow_waits ["OP-6"] probe;
                 a_member_that_ran_waits ["OP-6"] probe;
                 concurrent_cancels_record_one ["OP-7" "SAFE-4"] event;
+                a_cancel_while_it_is_created_ends_what_was_claimed ["OP-7" "SAFE-5"] event;
                 a_cancel_against_a_completion_has_one_winner ["OP-1" "OP-7" "SAFE-5"] event;
                 concurrent_revocations_take_one_lease ["OP-3" "OP-7"] event;
                 concurrent_replays_make_one ["OP-5" "OP-7"];

@@ -1,3 +1,4 @@
+use ff_core::backend::CapabilitySet;
 use ff_core::contracts::{
     ChangePriorityResult, ReconcileTask, ReplayExecutionResult, RevokeLeaseResult,
 };
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use super::{assert_cancelled, cancellation, new_priority, replay_of, revocation};
 use crate::cases::at_once;
-use crate::cx::Cx;
+use crate::cx::{Cx, lane, worker};
 
 const ROUNDS: usize = 10;
 const CALLERS: usize = 8;
@@ -29,6 +30,45 @@ pub(crate) async fn concurrent_cancels_record_one(cx: Cx) {
         }
         let events = cx.events(handle.execution_id()).await;
         assert_eq!(events, ["lease acquired", "lease revoked", "completion cancelled"]);
+    }
+}
+
+/// OP-7, SAFE-5. What is cancelled while it is being created, and claimed as soon as it is there, is cancelled
+/// once, and its attempt with it.
+pub(crate) async fn a_cancel_while_it_is_created_ends_what_was_claimed(cx: Cx) {
+    for _ in 0..ROUNDS {
+        let args = cx.args();
+        let id = args.execution_id.clone();
+        let cancel = cancellation(&cx, &id);
+
+        let cancelled = at_once(CALLERS, &cx.backend, |backend, _| {
+            let cancel = cancel.clone();
+            async move {
+                loop {
+                    match backend.cancel_execution(cancel.clone()).await {
+                        Err(EngineError::NotFound { .. }) => tokio::task::yield_now().await,
+                        answer => return answer.unwrap(),
+                    }
+                }
+            }
+        });
+        let (creating, claiming) = (cx.backend.clone(), cx.backend.clone());
+        let created = tokio::spawn(async move {
+            creating.create_execution(args).await.unwrap();
+            claiming.claim(&lane(), &CapabilitySet::default(), worker("worker")).await.unwrap()
+        });
+        let (cancelled, claimed) = tokio::join!(cancelled, created);
+
+        for answer in cancelled {
+            assert_cancelled(answer, &id);
+        }
+        let leased: &[&str] = match claimed.unwrap() {
+            Some(_) => &["lease acquired", "lease revoked"],
+            None => &[],
+        };
+        assert_eq!(cx.events(&id).await, [leased, &["completion cancelled"]].concat());
+        let attempts = cx.attempts(&id).await;
+        assert!(attempts.iter().all(|attempt| attempt.outcome.is_some()), "{attempts:?}");
     }
 }
 
