@@ -7,3 +7,8 @@ mod database;
 mod fixture;
 
 ff_conformance::suite!(crate::fixture::DatabaseFixture);
+
+#[tokio::test]
+async fn every_operation_is_safe_to_repeat() {
+    ff_conformance::fault::assert_safe_to_repeat(&fixture::DatabaseFixture).await;
+}

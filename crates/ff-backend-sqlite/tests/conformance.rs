@@ -5,3 +5,8 @@
 mod fixture;
 
 ff_conformance::suite!(crate::fixture::FileFixture);
+
+#[tokio::test]
+async fn every_operation_is_safe_to_repeat() {
+    ff_conformance::fault::assert_safe_to_repeat(&fixture::FileFixture).await;
+}

@@ -35,6 +35,7 @@ mod assertions;
 mod case;
 mod cases;
 mod cx;
+pub mod fault;
 pub mod fixture;
 mod index;
 mod list;
