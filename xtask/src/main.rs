@@ -1,6 +1,7 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy` and `conformance`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance` and `chaos`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
+mod chaos;
 mod ci;
 mod conformance;
 mod postgres;
@@ -24,6 +25,9 @@ usage: cargo xtask COMMAND
   tidy                    check what a compiler cannot
   conformance [--check]   run the suite on every backend and write docs/conformance.md;
                           with --check, fail when the page on disk differs
+  chaos [--seconds N] [--backend sqlite|postgres] [--seed N]
+                          kill, freeze, cut off and fill up for N seconds, on each backend, and
+                          count what is lost and what is finished twice
 
 test, ci and conformance need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that they
 start in Docker, or else one that they start from the programs on this machine";
@@ -50,6 +54,7 @@ fn run(args: &[&str]) -> Outcome<()> {
         ["tidy"] => tidy::run(),
         ["conformance"] => conformance::run(&postgres, Page::Write),
         ["conformance", "--check"] => conformance::run(&postgres, Page::Check),
+        ["chaos", args @ ..] => chaos::run(args),
         _ => Err(USAGE.into()),
     }
 }

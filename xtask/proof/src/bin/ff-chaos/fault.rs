@@ -1,5 +1,9 @@
 //! What is done to a store and to those who use it.
 
+use std::time::Duration;
+
+use crate::random::Random;
+
 /// A kind of fault. Which of them an arena can be done depends on its backend and on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
@@ -51,12 +55,12 @@ impl Fault {
     /// How many there are in a deck.
     pub(crate) fn cards(self) -> usize {
         match self {
-            Self::Kill => 14,
             Self::Cut => 20,
             Self::Terminate => 10,
-            Self::Freeze => 4,
-            Self::Restart | Self::Snapshot | Self::Lock => 2,
-            Self::KillAll | Self::FullDisk | Self::FullLog | Self::Hog => 1,
+            Self::Kill => 8,
+            Self::Freeze | Self::Snapshot => 4,
+            Self::Restart | Self::FullDisk | Self::Lock => 2,
+            Self::KillAll | Self::FullLog | Self::Hog => 1,
         }
     }
 
@@ -67,5 +71,18 @@ impl Fault {
 
     pub(crate) fn is_kill(self) -> bool {
         matches!(self, Self::Kill | Self::KillAll)
+    }
+
+    /// How long it lasts, where that is for whoever injects it to say.
+    pub(crate) fn time(self, random: &mut Random) -> Duration {
+        match self {
+            // Now and then for longer than an operation waits.
+            Self::Lock if random.below(5) == 0 => random.millis(5_500, 6_500),
+            Self::Lock => random.millis(200, 1_500),
+            Self::Snapshot => random.millis(1_000, 5_000),
+            // Beyond the lease's own time.
+            Self::Freeze => random.millis(300, 1_500),
+            _ => random.millis(200, 800),
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::tally::Tally;
 use crate::task::LEASE_TTL;
 
 /// Between two faults, in milliseconds.
-const PAUSE: (u64, u64) = (60, 300);
+const PAUSE: (u64, u64) = (100, 500);
 /// Tries at a fault after which there is nothing to inject it in.
 const TRIES: usize = 60;
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
@@ -140,7 +140,7 @@ impl Storm {
     /// For longer than a lease lasts: when it goes on, others have what it held.
     async fn freeze(&self, random: &mut Random) -> Outcome<bool> {
         let Some(node) = self.draw_slot(random).try_take() else { return Ok(false) };
-        node.freeze(LEASE_TTL + random.millis(300, 1_500)).await?;
+        node.freeze(LEASE_TTL + Fault::Freeze.time(random)).await?;
         Ok(true)
     }
 }

@@ -101,15 +101,16 @@ impl Arena for PostgresArena {
     }
 
     async fn inject(&self, fault: Fault, random: &mut Random) -> Outcome<bool> {
+        let time = fault.time(random);
         match fault {
             Fault::Terminate => self.sessions.terminate(1 + random.below(8)).await,
             Fault::Cut => self.cut(random).await,
             Fault::Restart => self.server.restart().await.map(|()| true),
-            Fault::FullDisk => self.server.fill_tables(random.millis(200, 800)).await,
-            Fault::FullLog => self.server.fill_log(random.millis(100, 400)).await,
-            Fault::Lock => self.sessions.lock(random.millis(200, 2_500)).await,
-            Fault::Snapshot => self.sessions.hold_snapshot(random.millis(1_000, 5_000)).await,
-            Fault::Hog => self.sessions.take_all(random.millis(300, 1_000)).await,
+            Fault::FullDisk => self.server.fill_tables(time).await,
+            Fault::FullLog => self.server.fill_log(time).await,
+            Fault::Lock => self.sessions.lock(time).await,
+            Fault::Snapshot => self.sessions.hold_snapshot(time).await,
+            Fault::Hog => self.sessions.take_all(time).await,
             Fault::Kill | Fault::KillAll | Fault::Freeze => Ok(false),
         }
     }

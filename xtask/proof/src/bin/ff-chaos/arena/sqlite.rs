@@ -22,7 +22,7 @@ use crate::node::Arguments;
 use crate::random::Random;
 use crate::{Backend, Outcome};
 
-const PROCESSES: u32 = 3;
+const PROCESSES: u32 = 4;
 /// Room for a run of many minutes.
 const DISK_MIB: u32 = 1_024;
 /// How long this process waits for the others' locks.
@@ -113,13 +113,11 @@ impl Arena for SqliteArena {
     }
 
     async fn inject(&self, fault: Fault, random: &mut Random) -> Outcome<bool> {
+        let time = fault.time(random);
         match fault {
-            Fault::Lock => self.hold("BEGIN IMMEDIATE", random.millis(200, 2_500)).await,
-            Fault::Snapshot => {
-                let begin = "BEGIN; SELECT count(*) FROM ff_exec_core";
-                self.hold(begin, random.millis(1_000, 5_000)).await
-            }
-            Fault::FullDisk => self.fill_disk(random.millis(100, 800)).await,
+            Fault::Lock => self.hold("BEGIN IMMEDIATE", time).await,
+            Fault::Snapshot => self.hold("BEGIN; SELECT count(*) FROM ff_exec_core", time).await,
+            Fault::FullDisk => self.fill_disk(time).await,
             _ => Ok(false),
         }
     }

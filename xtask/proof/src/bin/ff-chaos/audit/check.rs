@@ -165,3 +165,6 @@ fn outcome_word(state: PublicState) -> &'static str {
         other => other.as_str(),
     }
 }
+
+#[cfg(test)]
+mod tests;
