@@ -1,6 +1,7 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance` and `model`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance`, `model` and `chaos`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
+mod chaos;
 mod ci;
 mod conformance;
 mod model;
@@ -27,9 +28,12 @@ usage: cargo xtask COMMAND
                           with --check, fail when the page on disk differs
   model [--cases N] [--steps N] [--seed S] [--backend sqlite|postgres]
                           play random scripts on every backend and the reference, and compare
+  chaos [--seconds N] [--backend sqlite|postgres] [--seed N]
+                          kill, freeze, cut off and fill up for N seconds, on each backend, and
+                          count what is lost and what is finished twice
 
-test, ci, conformance and model need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that they
-start in Docker, or else one that they start from the programs on this machine";
+test, ci, conformance and model need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that
+they start in Docker, or else one that they start from the programs on this machine";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -52,8 +56,9 @@ fn run(args: &[&str]) -> Outcome<()> {
         ["ci"] => ci::run(&postgres),
         ["tidy"] => tidy::run(),
         ["conformance"] => conformance::run(&postgres, Page::Write),
-        ["model", args @ ..] => model::run(&postgres, args),
         ["conformance", "--check"] => conformance::run(&postgres, Page::Check),
+        ["model", args @ ..] => model::run(&postgres, args),
+        ["chaos", args @ ..] => chaos::run(args),
         _ => Err(USAGE.into()),
     }
 }

@@ -12,3 +12,8 @@ ff_conformance::suite!(crate::fixture::DatabaseFixture);
 fn it_keeps_to_the_model() {
     ff_conformance::model::check(crate::fixture::DatabaseFixture);
 }
+
+#[tokio::test]
+async fn every_operation_is_safe_to_repeat() {
+    ff_conformance::fault::assert_safe_to_repeat(&fixture::DatabaseFixture).await;
+}

@@ -38,6 +38,7 @@ mod assertions;
 mod case;
 mod cases;
 mod cx;
+pub mod fault;
 pub mod fixture;
 pub mod history;
 mod index;

@@ -184,7 +184,8 @@ impl Cluster {
         command(self.bin_dir.join(program), self.account)
     }
 
-    fn data(&self) -> PathBuf {
+    /// The folder of its data.
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ff_backend_postgres::{PostgresBackend, PostgresConfig};
 use ff_core::clock::{Clock, ManualClock};
 
+use super::database::server;
 use super::proxy::{At, Cut, Proxy};
 use super::{Opened, open};
 
@@ -20,11 +21,11 @@ pub(crate) struct Cuttable {
 
 pub(crate) async fn cuttable() -> Cuttable {
     let opened = open().await;
-    let proxy = Proxy::start().await;
+    let proxy = Proxy::start(server()).await;
     let clock = Some(Arc::<ManualClock>::clone(&opened.clock) as Arc<dyn Clock>);
     // The listener's statements are none of the operations'.
     let config = PostgresConfig { clock, listen: false, ..PostgresConfig::default() };
-    let url = proxy.url(&opened.database);
+    let url = proxy.url(&opened.database.url());
     let backend = PostgresBackend::connect_with(&url, config).await.unwrap();
     Cuttable { opened, proxy, backend }
 }

@@ -4,11 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinHandle;
-
-use super::database::{Database, server};
 
 /// Which of the client's messages a connection is cut at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +50,22 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn start() -> Self {
+    /// In front of the server.
+    pub(crate) async fn start(server: PgConnectOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let armed = Arc::new(Mutex::new(None));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&armed)));
+        let accepting = tokio::spawn(accept(listener, server, Arc::clone(&armed)));
         Self { address, armed, accepting }
     }
 
-    /// The URL of the database by way of the proxy, which reads what passes.
-    pub(crate) fn url(&self, database: &Database) -> String {
-        let url = database.url();
+    /// The URL of a database of the server by way of the proxy, which reads what passes.
+    pub(crate) fn url(&self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap();
-        let authority = rest.split(['/', '?']).next().unwrap();
+        let (authority, place) = rest.split_once('/').unwrap();
         let user = authority.rsplit_once('@').map_or("postgres", |(user, _)| user);
-        format!("{scheme}://{user}@{}/{}?sslmode=disable", self.address, database.name)
+        let database = place.split('?').next().unwrap();
+        format!("{scheme}://{user}@{}/{database}?sslmode=disable", self.address)
     }
 
     /// Cuts the next connection that sends such a message.
@@ -79,27 +79,29 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, armed: Arc<Mutex<Option<Cut>>>) {
+async fn accept(listener: TcpListener, server: PgConnectOptions, armed: Arc<Mutex<Option<Cut>>>) {
     while let Ok((client, _)) = listener.accept().await {
-        let armed = Arc::clone(&armed);
+        let (server, armed) = (server.clone(), Arc::clone(&armed));
         tokio::spawn(async move {
-            let options = server();
-            let (host, port) = (options.get_host(), options.get_port());
-            let folder = options.get_socket().cloned();
-            let folder = folder.or_else(|| host.starts_with('/').then(|| host.into()));
-            let passed = match folder {
-                Some(folder) => {
-                    let socket = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}")));
-                    pass(client, socket.await.unwrap(), &armed).await
-                }
-                None => {
-                    let socket = TcpStream::connect((host, port)).await.unwrap();
-                    pass(client, socket, &armed).await
-                }
-            };
-            // A connection that one side has closed is none to pass on.
-            let _ = passed;
+            // A connection that one side has closed, or that the server does not take, is none to pass on.
+            let _ = connect(client, &server, &armed).await;
         });
+    }
+}
+
+async fn connect(
+    client: TcpStream,
+    server: &PgConnectOptions,
+    armed: &Mutex<Option<Cut>>,
+) -> io::Result<()> {
+    let (host, port) = (server.get_host(), server.get_port());
+    let folder = server.get_socket().cloned();
+    match folder.or_else(|| host.starts_with('/').then(|| host.into())) {
+        Some(folder) => {
+            let socket = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await?;
+            pass(client, socket, armed).await
+        }
+        None => pass(client, TcpStream::connect((host, port)).await?, armed).await,
     }
 }
 

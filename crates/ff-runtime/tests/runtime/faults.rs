@@ -1,12 +1,15 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use ff_core::contracts::ReconcileTask;
+use ff_conformance::fault::{FaultBackend, FaultPlan};
+use ff_core::contracts::{EventStream, ExecutionFilter, ReconcileTask};
 use ff_core::engine_backend::EngineBackend;
 use ff_core::state::AttemptOutcome::Success;
 use ff_core::state::PublicState;
+use ff_core::types::ExecutionId;
 use ff_runtime::{Client, HandlerError, Job, Submission, Worker, WorkerError};
 
-use crate::common::{Rig, TTL, in_time, plain, start, teller, told};
+use crate::common::{Rig, TTL, in_time, plain, retries, start, teller, told};
 use crate::spy::{Core, Fault, refused, transport};
 
 async fn echo(_: Job<()>, text: String) -> Result<String, HandlerError> {
@@ -155,4 +158,62 @@ async fn a_backend_with_nothing_but_the_core_is_enough() {
 
     assert_eq!(in_time(rig.client.result::<String>(&id, None)).await.unwrap(), "hello");
     worker.stop().await;
+}
+
+/// Executions that one seed's worker has to end.
+const SEEDED: u64 = 12;
+
+#[tokio::test(start_paused = true)]
+async fn whichever_calls_fail_every_execution_ends_once() {
+    for seed in 0..20 {
+        let rig = Rig::new();
+        let plan = FaultPlan::Seeded { seed, one_in: 3, delay: Duration::from_secs(20) };
+        let faulty = FaultBackend::over(rig.store.clone(), rig.clock.clone(), plan);
+        let client = Client::new(faulty.clone());
+        let workers: Vec<_> = (0..2).map(|_| start(seeded_worker(faulty.clone()))).collect();
+        for number in 0..SEEDED {
+            let submission = Submission::new("odd", &number).unwrap();
+            let submission = submission.idempotency_key(number.to_string()).retry(retries(5));
+            while client.submit(submission.clone()).await.is_err() {}
+        }
+
+        let ids = in_time(all_ended(&rig)).await;
+        for worker in workers {
+            worker.stop().await;
+        }
+
+        assert_eq!(ids.len() as u64, SEEDED, "seed {seed}");
+        for id in &ids {
+            let events = rig.store.list_execution_events(id).await.unwrap();
+            let ends = events.iter().filter(|event| event.stream == EventStream::Completion);
+            assert_eq!(ends.count(), 1, "seed {seed}: {events:?}");
+        }
+        let faults = faulty.calls().iter().filter(|call| call.fault.is_some()).count();
+        assert!(faults > 10, "seed {seed}: {faults}");
+    }
+}
+
+/// Fails the first attempt at an odd number.
+fn seeded_worker(backend: Arc<dyn EngineBackend>) -> Worker {
+    let handler = async |job: Job<()>, number: u64| match (number % 2, job.attempt()) {
+        (1, 1) => Err(HandlerError::transient("odd")),
+        _ => Ok(number),
+    };
+    Worker::builder(backend).lease_ttl(TTL).handler("odd", handler).build().unwrap()
+}
+
+/// Lets time pass in the store as it does here, until every execution has ended.
+async fn all_ended(rig: &Rig) -> Vec<ExecutionId> {
+    const TICK: Duration = Duration::from_millis(500);
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        rig.clock.advance(TICK);
+        let page = rig.store.list_executions(&ExecutionFilter::default(), None, 100).await.unwrap();
+        if page.executions.len() as u64 == SEEDED
+            && page.executions.iter().all(|execution| execution.public_state.is_finished())
+        {
+            return page.executions.into_iter().map(|one| one.execution_id).collect();
+        }
+    }
 }
