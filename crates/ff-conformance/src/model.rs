@@ -16,7 +16,7 @@
 //! A run counts only when every operation of the areas that the backend claims has succeeded, and every
 //! kind of error that they can give has appeared, at least once.
 //!
-//! What it cannot see: what happens between two calls at once ([`history`](crate) is for that), and a
+//! What it cannot see: what happens between two calls at once ([`history`](crate::history) is for that), and a
 //! mistake in a rule, which the reference makes too (the cases are for that).
 
 mod arguments;
@@ -29,6 +29,7 @@ mod side;
 mod step;
 mod strategy;
 
+use std::cell::Cell;
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,6 +134,19 @@ impl Model {
     /// [`ModelFailure::Differs`] with the shortest script found, [`ModelFailure::TooLittle`] with what the run
     /// never met.
     pub fn run(&self, fixtures: &[&dyn Fixture]) -> Result<Coverage, ModelFailure> {
+        self.run_with_progress(fixtures, |_| ())
+    }
+
+    /// As [`run`](Self::run); `progress` is called after each script with the number played by then.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_with_progress(
+        &self,
+        fixtures: &[&dyn Fixture],
+        progress: impl Fn(u32),
+    ) -> Result<Coverage, ModelFailure> {
+        let played_by_now = Cell::new(0);
         let runtime = runtime();
         let coverage = Mutex::default();
         let (areas, has_probe) = runtime.block_on(shared_areas(fixtures));
@@ -149,6 +163,8 @@ impl Model {
             |(_, script, seen)| {
                 let play = Play { fixtures, coverage: &coverage, seen };
                 let played = runtime.block_on(play.run(&script));
+                played_by_now.set(played_by_now.get() + 1);
+                progress(played_by_now.get());
                 played.map_err(|difference| TestCaseError::fail(difference.to_string()))
             },
         );
@@ -237,6 +253,7 @@ impl Play<'_> {
         for side in &sides {
             // What is open only until the store is dropped would add up over thousands of scripts.
             let _ = side.backend.shutdown().await;
+            let _ = side.store.backend().shutdown().await;
         }
         Ok(())
     }

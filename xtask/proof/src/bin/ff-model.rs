@@ -3,10 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the fixtures are those of tests")]
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use clap::{Parser, ValueEnum};
-use ff_conformance::Fixture;
 use ff_conformance::model::Model;
+use ff_conformance::{Fixture, Store};
+use ff_core::clock::ManualClock;
+use tokio::sync::OnceCell;
+
+use database::Database;
+use postgres::PostgresStore;
 
 #[path = "../../../../crates/ff-backend-postgres/tests/common/database.rs"]
 mod database;
@@ -38,22 +45,41 @@ enum Backend {
     Postgres,
 }
 
+/// Stores in one database, one after the other.
+#[derive(Default)]
+struct OneDatabase(OnceCell<Database>);
+
+#[async_trait]
+impl Fixture for OneDatabase {
+    async fn open(&self, clock: Arc<ManualClock>) -> Box<dyn Store> {
+        let database = self.0.get_or_init(Database::migrated).await.lend().await;
+        let url = database.url();
+        Box::new(PostgresStore::open(database, url, clock).await)
+    }
+}
+
 fn random_seed() -> u64 {
     u64::from(uuid::Uuid::new_v4().as_fields().0)
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let one_database = OneDatabase::default();
     let mut fixtures: Vec<&dyn Fixture> = Vec::new();
     if args.backend != Some(Backend::Postgres) {
         fixtures.push(&sqlite::FileFixture);
     }
     if args.backend != Some(Backend::Sqlite) {
-        fixtures.push(&postgres::DatabaseFixture);
+        fixtures.push(&one_database);
     }
     let model = Model { cases: args.cases, steps: args.steps, seed: args.seed };
     println!("{} scripts of {} steps, --seed {}", model.cases, model.steps, model.seed);
-    match model.run(&fixtures) {
+    let tell = |played: u32| {
+        if played.is_multiple_of(500) {
+            eprintln!("{played} played");
+        }
+    };
+    match model.run_with_progress(&fixtures, tell) {
         Ok(coverage) => {
             println!("no difference\n{coverage}");
             ExitCode::SUCCESS
