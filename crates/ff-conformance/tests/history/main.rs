@@ -25,7 +25,6 @@ async fn violation(fault: Fault, seeds: u64) -> Option<Violation> {
     for seed in 0..seeds {
         let workload = Workload { seed, ..Workload::default() };
         if let Err(violation) = hammer(&BrokenFixture(fault), &workload).await {
-            println!("{fault:?}, seed {seed}\n{violation}");
             return Some(violation);
         }
     }

@@ -1,4 +1,4 @@
-//! A lease lasts until its time is up and no longer, by the times that the store itself has noted and told.
+//! A lease lasts until its time is up and no longer. The times are those that the store itself has noted and told.
 //!
 //! The time of a claim is kept as the attempt's start, that of a renewal is the expiry that it told less the
 //! lease's time to live, and that of the last call by the handle is kept as the attempt's end. Each such call

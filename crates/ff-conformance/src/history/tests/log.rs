@@ -7,7 +7,7 @@ use crate::history::{Answer, Log};
 
 #[test]
 fn a_log_is_read_back_without_what_was_half_written() {
-    let path = std::env::temp_dir().join(format!("history-{}.log", uuid::Uuid::now_v7()));
+    let path = std::env::temp_dir().join(format!("history-{}.log", ff_core::types::FlowId::new()));
     let (one, other) = (Log::at(&path), Log::at(&path));
     let mut script = Script::of_completed();
     script.renew("a", 0, 50).call("a", delay(0, "a"), lost()).sweep(2).revoke("a", 0);
