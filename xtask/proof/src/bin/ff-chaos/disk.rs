@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::Outcome;
 
@@ -11,7 +12,20 @@ const FILLER: &str = "filler";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
+    mount: Arc<Mount>,
+}
+
+/// A folder with a disk on it, which goes when this is dropped.
+#[derive(Debug)]
+struct Mount {
     folder: PathBuf,
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Whoever still uses it keeps it for as long; where it fails, it goes with this process.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
+    }
 }
 
 impl Disk {
@@ -32,11 +46,11 @@ impl Disk {
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).trim().into());
         }
-        Ok(Self { folder: folder.to_path_buf() })
+        Ok(Self { mount: Arc::new(Mount { folder: folder.to_path_buf() }) })
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+        &self.mount.folder
     }
 
     /// Takes what room there is, to the last byte.
@@ -57,7 +71,7 @@ impl Disk {
     }
 
     fn filler(&self) -> PathBuf {
-        self.folder.join(FILLER)
+        self.folder().join(FILLER)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{Backend, Outcome};
 
 const PROCESSES: u32 = 4;
 /// Room for a run of many minutes.
-const DISK_MIB: u32 = 1_024;
+const DISK_MIB: u32 = 512;
 /// How long this process waits for the others' locks.
 const PATIENCE: Duration = Duration::from_secs(60);
 

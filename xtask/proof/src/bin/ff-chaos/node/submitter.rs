@@ -10,6 +10,7 @@ use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::{ContentionKind, EngineError};
 use ff_core::types::{CancelSource, ExecutionId, FlowId, LaneId};
 use ff_runtime::{Client, ClientError};
+use futures::future::try_join_all;
 use tokio::time::sleep;
 
 use super::{Arguments, ledger_of};
@@ -20,6 +21,8 @@ use crate::task::{LANE, Plan, Task};
 
 /// The file that tells submitters to stop.
 pub(crate) const STOP: &str = "stop";
+/// Submissions of a node that are under way at the same time.
+const AT_ONCE: usize = 4;
 /// Executions that have not finished, beyond which a submitter waits.
 const BACKLOG_MAX: u64 = 400;
 /// Between two tries at what the store did not answer.
@@ -40,29 +43,38 @@ pub(super) async fn submit(
     ledger: Arc<Ledger>,
 ) -> Outcome<()> {
     let Arguments { folder, name, predecessor, seed, .. } = arguments;
-    let random = Random::new(*seed, name);
     let client = Client::new(store);
-    let mut submitter = Submitter { client, ledger, random, name: name.clone(), numbers: 0 };
+    let submitter = |number: usize| {
+        let name = format!("{name}.{number}");
+        let random = Random::new(*seed, &name);
+        Submitter { client: client.clone(), ledger: Arc::clone(&ledger), random, name, numbers: 0 }
+    };
     if let Some(predecessor) = predecessor {
-        submitter.take_over(&ledger_of(folder, predecessor)).await?;
+        submitter(0).take_over(&ledger_of(folder, predecessor)).await?;
     }
     let stop = folder.join(STOP);
-    while !stop.exists() {
-        match submitter.random.below(40) {
-            0 => submitter.submit_flow().await?,
-            1..=4 => submitter.submit_batch().await?,
-            _ => submitter.submit_one().await?,
-        }
-        let pause = submitter.random.millis(2, 25);
-        sleep(pause).await;
-        while submitter.is_ahead().await && !stop.exists() {
-            sleep(AGAIN).await;
-        }
-    }
-    submitter.ledger.write(&Entry::End)
+    let submitting = (1..=AT_ONCE).map(|number| submitter(number).submit_until(&stop));
+    try_join_all(submitting).await?;
+    ledger.write(&Entry::End)
 }
 
 impl Submitter {
+    async fn submit_until(mut self, stop: &Path) -> Outcome<()> {
+        while !stop.exists() {
+            match self.random.below(40) {
+                0 => self.submit_flow().await?,
+                1..=4 => self.submit_batch().await?,
+                _ => self.submit_one().await?,
+            }
+            let pause = self.random.millis(10, 100);
+            sleep(pause).await;
+            while self.is_ahead().await && !stop.exists() {
+                sleep(AGAIN).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Submits half of what was left without an answer again, under the same keys: of the other half it stays
     /// open whether they are stored.
     async fn take_over(&mut self, ledger: &Path) -> Outcome<()> {
