@@ -302,8 +302,56 @@ pub(crate) fn cannot_open(error: sqlx::Error, place: &Place) -> EngineError {
 }
 
 #[cfg(test)]
+#[path = "../../ff-core/src/outside_text/mutate.rs"]
+#[expect(dead_code, reason = "the parsers of ff-core have more properties")]
+mod mutate;
+
+#[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::mutate::{any_text, mutated};
     use super::*;
+
+    fn escaped(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_url_names_is_what_is_connected_to(
+            user in "\\PC{1,12}",
+            password in any::<String>(),
+            // A segment of dots is none.
+            database in "jobs\\PC{0,12}",
+            port: u16,
+        ) {
+            let (user_text, password, name) = (escaped(&user), escaped(&password), escaped(&database));
+            let url = format!("postgres://{user_text}:{password}@db.example:{port}/{name}");
+            let options = Place::parse(&url).unwrap().options;
+            prop_assert_eq!(options.get_username(), user);
+            prop_assert_eq!(options.get_database(), Some(&*database));
+            prop_assert_eq!((options.get_host(), options.get_port()), ("db.example", port));
+        }
+
+        #[test]
+        fn any_text_names_a_database_or_is_refused_without_its_password(
+            text in any_text(),
+            almost in mutated(Just("postgres://ff@db.example:5433/jobs?sslmode=prefer".to_owned())),
+            rest in any_text(),
+        ) {
+            let spoilt = format!("postgres://ff:geheim@{rest}");
+            for url in [&text, &almost, &format!("postgresql:{rest}"), &spoilt] {
+                match Place::parse(url) {
+                    Ok(place) => prop_assert!(!place.to_string().contains("geheim")),
+                    Err(EngineError::Open { kind: OpenKind::InvalidUrl, detail }) => {
+                        prop_assert!(!detail.contains("geheim"), "{}", detail);
+                    }
+                    Err(error) => prop_assert!(false, "{error:?}"),
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_goes_wrong_is_told_without_the_password() {

@@ -47,6 +47,7 @@ mod writer;
 pub use backend::SqliteBackend;
 pub use config::SqliteConfig;
 pub use examine::examine;
+pub use location::file_of;
 pub use migrate::migrate;
 
 /// What this backend calls itself.

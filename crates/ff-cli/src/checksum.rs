@@ -84,7 +84,7 @@ pub(crate) async fn run(
     let mut working = tokio::spawn(worker.run_until(stop.clone().cancelled_owned()));
     let patience = Patience::new(output);
     let work = async {
-        let excluded = walk::Excluded::new(target.path(), store::file(db).as_deref());
+        let excluded = walk::Excluded::new(target.path(), flowfabric::file_of(db)?.as_deref());
         let found = walk::files(&root, &excluded).await?;
         let store = plan::Store { client: &client, patience: &patience };
         let planned = plan::submit(store, &root, found.files).await?;

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIST_EXECUTIONS_MAX_LIMIT)))]
     limit: u32,
     /// Where to go on: what the page before ended with.
-    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor)]
+    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor, allow_hyphen_values = true)]
     after: Option<ExecutionsCursor>,
 }
 
@@ -112,11 +112,14 @@ fn parse_cursor(text: &str) -> Result<ExecutionsCursor, String> {
             execution_id: ExecutionId::parse(execution_id).ok()?,
         })
     };
-    parse().ok_or_else(|| "it is not what a page ended with".to_owned())
+    let cursor = parse().filter(|cursor| cursor_text(cursor) == text);
+    cursor.ok_or_else(|| "it is not what a page ended with".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use flowfabric::core::partition::PartitionConfig;
+
     use super::*;
 
     #[test]
@@ -125,6 +128,17 @@ mod tests {
         assert_eq!(cursor_text(&parse_cursor(text).unwrap()), text);
         for bad in ["", "12", "x/{fp:0}:550e8400-e29b-41d4-a716-446655440000", "12/x"] {
             assert!(parse_cursor(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_cursor_reads_back_and_has_one_text(at: i64, lane: String, zeros in "[0+]{1,2}") {
+            let execution_id = ExecutionId::solo(&LaneId(lane), &PartitionConfig::default());
+            let cursor = ExecutionsCursor { created_at: TimestampMs(at), execution_id };
+            let text = cursor_text(&cursor);
+            assert_eq!(parse_cursor(&text), Ok(cursor));
+            assert!(parse_cursor(&format!("{zeros}{text}")).is_err());
         }
     }
 }

@@ -8,6 +8,8 @@ mod lanes;
 mod list;
 mod migrate;
 mod output;
+#[cfg(test)]
+mod outside_text;
 mod replay;
 mod reprioritize;
 mod revoke;

@@ -63,4 +63,4 @@ pub use ff_backend_postgres as postgres;
 #[cfg(feature = "sqlite")]
 pub use ff_backend_sqlite as sqlite;
 
-pub use open::{connect, examine, migrate};
+pub use open::{connect, examine, file_of, migrate};

@@ -1,5 +1,6 @@
 //! Picks the backend by the URL.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ff_core::contracts::{Examination, Migrated};
@@ -50,6 +51,19 @@ pub async fn examine(url: &str) -> Result<Examination, EngineError> {
         Backend::Sqlite => ff_backend_sqlite::examine(url).await,
         #[cfg(feature = "postgres")]
         Backend::Postgres => ff_backend_postgres::examine(url).await,
+    }
+}
+
+/// The file that the URL names, as [`connect`] reads it; `None` where a store is no file. Nothing is opened.
+///
+/// # Errors
+/// `Open` with [`OpenKind::InvalidUrl`], and as [`connect`] for the scheme.
+pub fn file_of(url: &str) -> Result<Option<PathBuf>, EngineError> {
+    match Backend::of(url)? {
+        #[cfg(feature = "sqlite")]
+        Backend::Sqlite => ff_backend_sqlite::file_of(url),
+        #[cfg(feature = "postgres")]
+        Backend::Postgres => Ok(None),
     }
 }
 

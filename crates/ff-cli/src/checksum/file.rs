@@ -69,8 +69,19 @@ fn from_bytes(bytes: &[u8]) -> OsString {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
+
+    proptest! {
+        #[test]
+        fn every_version_of_a_file_survives_json(path: Vec<u8>, size: u64, modified_ns: i64) {
+            let path = StoredPath::new(Path::new(OsStr::from_bytes(&path)));
+            let file = FileVersion { path, size, modified_ns: i128::from(modified_ns) };
+            let json = serde_json::to_vec(&file).unwrap();
+            prop_assert_eq!(serde_json::from_slice::<FileVersion>(&json).unwrap(), file);
+        }
+    }
 
     #[test]
     fn any_path_survives_json() {

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIST_FLOWS_MAX_LIMIT)))]
     limit: u32,
     /// Where to go on: what the page before ended with.
-    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor)]
+    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor, allow_hyphen_values = true)]
     after: Option<FlowsCursor>,
 }
 
@@ -93,7 +93,8 @@ fn parse_cursor(text: &str) -> Result<FlowsCursor, String> {
             flow_id: flow_id.parse().ok()?,
         })
     };
-    parse().ok_or_else(|| "it is not what a page ended with".to_owned())
+    let cursor = parse().filter(|cursor| cursor_text(cursor) == text);
+    cursor.ok_or_else(|| "it is not what a page ended with".to_owned())
 }
 
 #[cfg(test)]
@@ -106,6 +107,18 @@ mod tests {
         assert_eq!(cursor_text(&parse_cursor(text).unwrap()), text);
         for bad in ["", "12", "x/550e8400-e29b-41d4-a716-446655440000", "12/x"] {
             assert!(parse_cursor(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_cursor_reads_back_and_has_one_text(at: i64, id: u128, zeros in "[0+]{1,2}") {
+            let flow_id = format!("{id:032x}").parse().unwrap();
+            let cursor = FlowsCursor { created_at: TimestampMs(at), flow_id };
+            let text = cursor_text(&cursor);
+            assert_eq!(parse_cursor(&text), Ok(cursor));
+            assert!(parse_cursor(&format!("{zeros}{text}")).is_err());
+            assert!(parse_cursor(&text.replace('-', "")).is_err());
         }
     }
 }

@@ -110,6 +110,32 @@ fn looking_into_no_store_makes_none() {
 }
 
 #[test]
+fn every_spelling_of_a_store_names_the_same_file() {
+    let bench = Workbench::new();
+    let spellings =
+        ["sqlite:my%20jobs.db", "sqlite:file:my%20jobs.db", "my jobs.db", "file:my%20jobs.db#x"];
+    for db in spellings {
+        let error = refused(&bench, &["--db", db, "stats"]);
+        assert!(error.contains("there is no store my jobs.db"), "{db}: {error}");
+        assert_eq!(files(&bench), 0, "{db}");
+    }
+
+    assert!(bench.ff(&["--db", spellings[0], "migrate"]).status.success());
+
+    for db in spellings {
+        assert!(bench.ff(&["--db", db, "stats"]).status.success(), "{db}");
+    }
+}
+
+#[test]
+fn a_path_with_a_colon_is_a_path() {
+    let bench = Workbench::new();
+    let error = refused(&bench, &["--db", "12 o'clock: jobs.db", "stats"]);
+    assert!(error.contains("there is no store 12 o'clock: jobs.db"), "{error}");
+    assert_eq!(files(&bench), 0);
+}
+
+#[test]
 fn an_error_is_json_for_machines() {
     let bench = Workbench::new();
     let error = refused(&bench, &["stats", "--json"]);
