@@ -58,8 +58,8 @@ impl Fault {
             Self::Cut => 20,
             Self::Terminate => 10,
             Self::Kill => 8,
-            Self::Freeze | Self::Snapshot => 4,
-            Self::Restart | Self::FullDisk | Self::Lock => 2,
+            Self::Snapshot => 4,
+            Self::Freeze | Self::Restart | Self::FullDisk | Self::Lock => 2,
             Self::KillAll | Self::FullLog | Self::Hog => 1,
         }
     }

@@ -52,7 +52,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome<bool> {
 async fn play(plan: &Plan, folder: &Path) -> Outcome<bool> {
     let site = Site { folder, seed: plan.seed, disks: &plan.disks };
     let arena = arena::build(plan.backend, &site).await?;
-    let tally = Arc::new(Tally::default());
+    let tally = Arc::new(Tally::new(folder)?);
     let fleet = Arc::new(Fleet::new(folder, arena.nodes(), Arc::clone(&tally))?);
     let is_sound = judge(plan, (&arena, &fleet, &tally)).await;
     if !matches!(is_sound, Ok(true)) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ff_core::clock::{Clock, SystemClock};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -82,8 +83,9 @@ impl Storm {
                 true => Some(self.store.lock().await),
                 false => None,
             };
+            let began = SystemClock.now();
             match self.try_inject(fault, &mut random).await {
-                Ok(true) => return self.tally.injected(fault),
+                Ok(true) => return self.tally.injected(fault, began),
                 Ok(false) => {}
                 Err(problem) => last = problem.to_string(),
             }

@@ -1,17 +1,23 @@
 //! What has happened in a run.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ff_core::clock::{Clock, SystemClock};
 use ff_core::types::TimestampMs;
 
+use crate::Outcome;
 use crate::fault::Fault;
 
 /// Faults as they are injected, and what went wrong beside them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
-    inner: Mutex<Counts>,
+    counts: Mutex<Counts>,
+    /// From when until when there was which fault, for whoever reads the logs of a run that failed.
+    diary: File,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -24,12 +30,19 @@ pub(crate) struct Counts {
 }
 
 impl Tally {
-    /// Notes a fault that is over now.
-    pub(crate) fn injected(&self, fault: Fault) {
+    pub(crate) fn new(folder: &Path) -> Outcome<Self> {
+        Ok(Self { counts: Mutex::default(), diary: File::create(folder.join("faults"))? })
+    }
+
+    /// Notes a fault that began at this time and is over now.
+    pub(crate) fn injected(&self, fault: Fault, began: TimestampMs) {
+        let ended = SystemClock.now();
+        // It is of help, and no more.
+        let _ = writeln!(&self.diary, "{began} {ended} {}", fault.name());
         let mut counts = self.lock();
         *counts.faults.entry(fault).or_default() += 1;
         if fault.is_kill() || fault.takes_the_store_away() {
-            counts.ends.push((fault, SystemClock.now()));
+            counts.ends.push((fault, ended));
         }
     }
 
@@ -42,6 +55,6 @@ impl Tally {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
