@@ -5,8 +5,7 @@ mod cancel;
 
 use ff_core::contracts::{
     AddExecutionToFlowArgs, AddExecutionToFlowResult, CreateFlowArgs, CreateFlowResult,
-    FlowSnapshot, FlowsCursor, LIST_FLOWS_DEFAULT_LIMIT, LIST_FLOWS_MAX_LIMIT, ListFlowsArgs,
-    ListFlowsResult,
+    FlowSnapshot, FlowsCursor, ListFlowsArgs, ListFlowsResult,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::execution::ExecutionSnapshot;
@@ -128,7 +127,7 @@ pub(crate) async fn list(
     backend: &PostgresBackend,
     args: ListFlowsArgs,
 ) -> Answer<ListFlowsResult> {
-    let limit = input::page_limit(args.limit, LIST_FLOWS_DEFAULT_LIMIT, LIST_FLOWS_MAX_LIMIT)?;
+    let limit = input::check_list_flows(&args)?;
     let found = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let list = tx

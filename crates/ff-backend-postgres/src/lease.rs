@@ -2,9 +2,8 @@
 
 use ff_core::backend::{Handle, LeaseRenewal};
 use ff_core::contracts::{
-    ExpiredLeaseInfo, ExpiredLeasesCursor, LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
-    LIST_EXPIRED_LEASES_MAX_LIMIT, ListExpiredLeasesArgs, ListExpiredLeasesResult, RevokeLeaseArgs,
-    RevokeLeaseResult,
+    ExpiredLeaseInfo, ExpiredLeasesCursor, ListExpiredLeasesArgs, ListExpiredLeasesResult,
+    RevokeLeaseArgs, RevokeLeaseResult,
 };
 use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
@@ -155,8 +154,7 @@ pub(crate) async fn list_expired(
     backend: &PostgresBackend,
     args: ListExpiredLeasesArgs,
 ) -> Answer<ListExpiredLeasesResult> {
-    let (default, max) = (LIST_EXPIRED_LEASES_DEFAULT_LIMIT, LIST_EXPIRED_LEASES_MAX_LIMIT);
-    let limit = input::page_limit(args.limit, default, max)?;
+    let limit = input::check_list_expired_leases(&args)?;
     let found = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let list = tx

@@ -1,9 +1,9 @@
 //! The registry of worker processes.
 
 use ff_core::contracts::{
-    HeartbeatWorkerArgs, HeartbeatWorkerOutcome, LIST_WORKERS_DEFAULT_LIMIT,
-    LIST_WORKERS_MAX_LIMIT, ListWorkersArgs, ListWorkersResult, MarkWorkerDeadArgs,
-    MarkWorkerDeadOutcome, RegisterWorkerArgs, RegisterWorkerOutcome, ScanReport, WorkerInfo,
+    HeartbeatWorkerArgs, HeartbeatWorkerOutcome, ListWorkersArgs, ListWorkersResult,
+    MarkWorkerDeadArgs, MarkWorkerDeadOutcome, RegisterWorkerArgs, RegisterWorkerOutcome,
+    ScanReport, WorkerInfo,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::rules::input;
@@ -156,8 +156,7 @@ pub(crate) async fn list(
     backend: &PostgresBackend,
     args: ListWorkersArgs,
 ) -> Answer<ListWorkersResult> {
-    let (default, max) = (LIST_WORKERS_DEFAULT_LIMIT, LIST_WORKERS_MAX_LIMIT);
-    let limit = input::page_limit(args.limit, default, max)?;
+    let limit = input::check_list_workers(&args)?;
     let found = repeat(backend, async |_| {
         let mut tx = Tx::alone(backend).await?;
         let list = tx

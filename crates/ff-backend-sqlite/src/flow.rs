@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use ff_core::contracts::{
     AddExecutionToFlowArgs, AddExecutionToFlowResult, CreateFlowArgs, CreateFlowResult,
-    FlowSnapshot, FlowsCursor, LIST_FLOWS_DEFAULT_LIMIT, LIST_FLOWS_MAX_LIMIT, ListFlowsArgs,
-    ListFlowsResult,
+    FlowSnapshot, FlowsCursor, ListFlowsArgs, ListFlowsResult,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::execution::ExecutionSnapshot;
@@ -131,7 +130,7 @@ pub(crate) async fn describe(
 
 /// See [`ff_core::engine_backend::EngineBackend::list_flows`].
 pub(crate) async fn list(backend: &SqliteBackend, args: ListFlowsArgs) -> Answer<ListFlowsResult> {
-    let limit = input::page_limit(args.limit, LIST_FLOWS_DEFAULT_LIMIT, LIST_FLOWS_MAX_LIMIT)?;
+    let limit = input::check_list_flows(&args)?;
     let found = sqlx::query(LIST)
         .bind(args.namespace.as_ref().map(Namespace::as_str))
         .bind(args.public_flow_state.map(|state| state.as_str()))

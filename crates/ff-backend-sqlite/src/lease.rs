@@ -2,9 +2,8 @@
 
 use ff_core::backend::{Handle, LeaseRenewal};
 use ff_core::contracts::{
-    ExpiredLeaseInfo, ExpiredLeasesCursor, LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
-    LIST_EXPIRED_LEASES_MAX_LIMIT, ListExpiredLeasesArgs, ListExpiredLeasesResult, RevokeLeaseArgs,
-    RevokeLeaseResult,
+    ExpiredLeaseInfo, ExpiredLeasesCursor, ListExpiredLeasesArgs, ListExpiredLeasesResult,
+    RevokeLeaseArgs, RevokeLeaseResult,
 };
 use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
@@ -164,11 +163,7 @@ pub(crate) async fn list_expired(
     backend: &SqliteBackend,
     args: ListExpiredLeasesArgs,
 ) -> Answer<ListExpiredLeasesResult> {
-    let limit = input::page_limit(
-        args.limit,
-        LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
-        LIST_EXPIRED_LEASES_MAX_LIMIT,
-    )?;
+    let limit = input::check_list_expired_leases(&args)?;
     let after = args.after.as_ref();
     let found = sqlx::query(LIST_EXPIRED)
         .bind(args.as_of.0)

@@ -1,9 +1,9 @@
 //! The registry of worker processes.
 
 use ff_core::contracts::{
-    HeartbeatWorkerArgs, HeartbeatWorkerOutcome, LIST_WORKERS_DEFAULT_LIMIT,
-    LIST_WORKERS_MAX_LIMIT, ListWorkersArgs, ListWorkersResult, MarkWorkerDeadArgs,
-    MarkWorkerDeadOutcome, RegisterWorkerArgs, RegisterWorkerOutcome, ScanReport, WorkerInfo,
+    HeartbeatWorkerArgs, HeartbeatWorkerOutcome, ListWorkersArgs, ListWorkersResult,
+    MarkWorkerDeadArgs, MarkWorkerDeadOutcome, RegisterWorkerArgs, RegisterWorkerOutcome,
+    ScanReport, WorkerInfo,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::rules::input;
@@ -146,7 +146,7 @@ pub(crate) async fn list(
     backend: &SqliteBackend,
     args: ListWorkersArgs,
 ) -> Answer<ListWorkersResult> {
-    let limit = input::page_limit(args.limit, LIST_WORKERS_DEFAULT_LIMIT, LIST_WORKERS_MAX_LIMIT)?;
+    let limit = input::check_list_workers(&args)?;
     let found = sqlx::query(LIST)
         .bind(args.namespace.as_ref().map(Namespace::as_str))
         .bind(args.after.as_ref().map(WorkerInstanceId::as_str))

@@ -99,6 +99,7 @@ macro_rules! __for_each_case {
                 pages_are_stable_while_executions_come_and_go ["READ-1"];
                 only_a_full_page_has_a_cursor ["READ-1"];
                 a_bad_list_is_refused ["EXEC-3" "READ-1"];
+                a_list_of_what_has_a_nul_is_refused ["EXEC-3" "READ-1"];
                 executions_are_counted_by_lane_and_state ["READ-1"];
                 stored_words_agree_along_a_whole_life ["STATE-1"] timer probe;
                 stored_words_agree_at_every_end ["STATE-1"] timer probe;

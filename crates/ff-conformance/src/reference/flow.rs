@@ -5,8 +5,8 @@ use std::time::Duration;
 use ff_core::backend::{CancelFlowPolicy, CancelFlowWait};
 use ff_core::contracts::{
     AddExecutionToFlowArgs, AddExecutionToFlowResult, CancelFlowArgs, CancelFlowHeader,
-    CancelFlowResult, CreateFlowArgs, CreateFlowResult, FlowSnapshot, FlowsCursor,
-    LIST_FLOWS_DEFAULT_LIMIT, LIST_FLOWS_MAX_LIMIT, ListFlowsArgs, ListFlowsResult,
+    CancelFlowResult, CreateFlowArgs, CreateFlowResult, FlowSnapshot, FlowsCursor, ListFlowsArgs,
+    ListFlowsResult,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::execution::Execution;
@@ -58,8 +58,7 @@ impl ReferenceBackend {
     }
 
     pub(super) fn flows(&self, args: &ListFlowsArgs) -> Result<ListFlowsResult, EngineError> {
-        let limit =
-            input::page_limit(args.limit, LIST_FLOWS_DEFAULT_LIMIT, LIST_FLOWS_MAX_LIMIT)? as usize;
+        let limit = input::check_list_flows(args)? as usize;
         let mut flows = Vec::new();
         for stored in self.lock()?.flows.values() {
             let flow = stored.read()?;

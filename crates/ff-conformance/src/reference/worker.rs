@@ -2,10 +2,9 @@
 
 use ff_core::contracts::{
     ExpiredLeaseInfo, ExpiredLeasesCursor, HeartbeatWorkerArgs, HeartbeatWorkerOutcome,
-    LIST_EXPIRED_LEASES_DEFAULT_LIMIT, LIST_EXPIRED_LEASES_MAX_LIMIT, LIST_WORKERS_DEFAULT_LIMIT,
-    LIST_WORKERS_MAX_LIMIT, ListExpiredLeasesArgs, ListExpiredLeasesResult, ListWorkersArgs,
-    ListWorkersResult, MarkWorkerDeadArgs, MarkWorkerDeadOutcome, RegisterWorkerArgs,
-    RegisterWorkerOutcome, ScanReport, WorkerInfo,
+    ListExpiredLeasesArgs, ListExpiredLeasesResult, ListWorkersArgs, ListWorkersResult,
+    MarkWorkerDeadArgs, MarkWorkerDeadOutcome, RegisterWorkerArgs, RegisterWorkerOutcome,
+    ScanReport, WorkerInfo,
 };
 use ff_core::engine_error::EngineError;
 use ff_core::execution::Execution;
@@ -57,9 +56,7 @@ impl ReferenceBackend {
     }
 
     pub(super) fn workers(&self, args: &ListWorkersArgs) -> Result<ListWorkersResult, EngineError> {
-        let limit =
-            input::page_limit(args.limit, LIST_WORKERS_DEFAULT_LIMIT, LIST_WORKERS_MAX_LIMIT)?
-                as usize;
+        let limit = input::check_list_workers(args)? as usize;
         let state = self.lock()?;
         let mut entries: Vec<WorkerInfo> = Vec::new();
         for info in state.workers.values().filter(|info| is_listed(args, info)) {
@@ -79,11 +76,7 @@ impl ReferenceBackend {
         &self,
         args: &ListExpiredLeasesArgs,
     ) -> Result<ListExpiredLeasesResult, EngineError> {
-        let limit = input::page_limit(
-            args.limit,
-            LIST_EXPIRED_LEASES_DEFAULT_LIMIT,
-            LIST_EXPIRED_LEASES_MAX_LIMIT,
-        )? as usize;
+        let limit = input::check_list_expired_leases(args)? as usize;
         let mut entries = Vec::new();
         for record in self.lock()?.records.values() {
             let execution = record.execution()?;

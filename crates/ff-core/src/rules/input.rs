@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::backend::{ClaimPolicy, FailureReason};
 use crate::contracts::{
     CLAIM_BATCH_MAX, CancelExecutionArgs, CancelFlowArgs, ClaimBatchArgs, CreateExecutionArgs,
-    CreateFlowArgs, ExecutionFilter, LIST_EXECUTIONS_MAX_LIMIT, LIST_FLOWS_MAX_LIMIT,
-    READ_EVENTS_MAX_LIMIT, RECONCILE_MAX_LIMIT, RevokeLeaseArgs,
+    CreateFlowArgs, LIST_FLOWS_MAX_LIMIT, READ_EVENTS_MAX_LIMIT, RECONCILE_MAX_LIMIT,
+    RevokeLeaseArgs,
 };
 use crate::engine_error::{EngineError, ValidationKind};
 use crate::policy::{BackoffStrategy, ExecutionPolicy};
@@ -55,8 +55,12 @@ impl InputLimits {
 
 type Checked = Result<(), EngineError>;
 
+mod list;
 mod worker;
 
+pub use list::{
+    check_filter, check_list, check_list_expired_leases, check_list_flows, check_list_workers,
+};
 pub use worker::{check_heartbeat, check_mark_dead, check_register};
 
 /// Checks an execution to create.
@@ -148,26 +152,6 @@ pub fn check_reconcile_limit(limit: u32) -> Checked {
 /// `Validation { InvalidInput }`.
 pub fn check_read_events_limit(limit: u32) -> Checked {
     check_range("limit", limit, READ_EVENTS_MAX_LIMIT)
-}
-
-/// Checks a filter and the size of its page.
-///
-/// # Errors
-/// `Validation { InvalidInput }`.
-pub fn check_list(filter: &ExecutionFilter, limit: u32) -> Checked {
-    check_range("limit", limit, LIST_EXECUTIONS_MAX_LIMIT)?;
-    check_filter(filter)
-}
-
-/// Checks a filter.
-///
-/// # Errors
-/// `Validation { InvalidInput }`.
-pub fn check_filter(filter: &ExecutionFilter) -> Checked {
-    if let Some((key, _)) = &filter.tag {
-        check_tag_key(key)?;
-    }
-    Ok(())
 }
 
 /// Checks the size of a result.
@@ -264,20 +248,6 @@ pub fn check_list_flow_members_limit(limit: u32) -> Checked {
 /// `Validation { InvalidInput }`.
 pub fn check_cancel_flow(args: &CancelFlowArgs) -> Checked {
     check_operator_reason(&args.reason)
-}
-
-/// How many rows a page has: what is asked for, but no more than `max`, and `default` where nothing is.
-///
-/// # Errors
-/// `Validation { InvalidInput }` for 0.
-pub fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, EngineError> {
-    match asked {
-        None => Ok(default),
-        Some(0) => {
-            Err(EngineError::invalid_input("limit: it is 0, and a page has one row or more"))
-        }
-        Some(limit) => Ok(limit.min(max)),
-    }
 }
 
 fn check_operator_reason(reason: &str) -> Checked {

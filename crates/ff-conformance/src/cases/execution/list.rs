@@ -196,6 +196,25 @@ pub(crate) async fn a_bad_list_is_refused(cx: Cx) {
     assert_invalid(counted, "tag");
 }
 
+/// EXEC-3, READ-1. A text that no execution can have is refused by its name.
+pub(crate) async fn a_list_of_what_has_a_nul_is_refused(cx: Cx) {
+    let text = || "a\0b".to_owned();
+    let all = ExecutionFilter::default;
+    let filters = [
+        ("namespace", ExecutionFilter { namespace: Some(Namespace(text())), ..all() }),
+        ("lane_id", ExecutionFilter { lane_id: Some(LaneId(text())), ..all() }),
+        ("execution_kind", ExecutionFilter { execution_kind: Some(text()), ..all() }),
+        ("tag", ExecutionFilter { tag: Some(("key".to_owned(), text())), ..all() }),
+    ];
+
+    for (field, filter) in filters {
+        let listed = cx.backend.list_executions(&filter, None, LIMIT).await.unwrap_err();
+        let counted = cx.backend.count_executions(&filter).await.unwrap_err();
+        assert_invalid(listed, field);
+        assert_invalid(counted, field);
+    }
+}
+
 /// READ-1. Executions are counted by lane and public state, lane after lane.
 pub(crate) async fn executions_are_counted_by_lane_and_state(cx: Cx) {
     cx.given_claimed().await;

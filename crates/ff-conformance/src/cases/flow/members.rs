@@ -215,6 +215,9 @@ pub(crate) async fn a_list_of_flows_can_be_narrowed(cx: Cx) {
     assert_eq!(list(Some(namespace), Some(PublicFlowState::Failed)).await, []);
     let none = ListFlowsArgs { limit: Some(0), ..ListFlowsArgs::default() };
     assert_invalid(cx.backend.list_flows(none).await.unwrap_err(), "limit");
+    let namespace = Some(Namespace::new("a\0b"));
+    let with_nul = ListFlowsArgs { namespace, ..ListFlowsArgs::default() };
+    assert_invalid(cx.backend.list_flows(with_nul).await.unwrap_err(), "namespace");
 }
 
 /// FLOW-1. The members of a flow are listed by id, page by page.

@@ -122,7 +122,9 @@ pub(crate) async fn a_page_of_expired_leases_has_its_limits(cx: Cx) {
     assert!(exact.cursor.is_some(), "a full page has a cursor");
     let mut args = ListExpiredLeasesArgs::new(cx.now());
     args.limit = Some(0);
-    assert_invalid(cx.backend.list_expired_leases(args).await.unwrap_err(), "limit");
+    assert_invalid(cx.backend.list_expired_leases(args.clone()).await.unwrap_err(), "limit");
+    args.namespace = Some(Namespace::new("a\0b"));
+    assert_invalid(cx.backend.list_expired_leases(args).await.unwrap_err(), "namespace");
 }
 
 /// WORK-4. A list can be narrowed to a namespace; the partitions for each call make no difference.

@@ -86,5 +86,7 @@ pub(crate) async fn a_list_of_workers_begins_after_any_text(cx: Cx) {
     assert_eq!(page.entries.iter().map(name).collect::<Vec<_>>(), ["w/3 a"]);
     assert_eq!(page.cursor, None);
     args.limit = Some(0);
-    assert_invalid(cx.backend.list_workers(args).await.unwrap_err(), "limit");
+    assert_invalid(cx.backend.list_workers(args.clone()).await.unwrap_err(), "limit");
+    args.after = Some(WorkerInstanceId::new("w/\0"));
+    assert_invalid(cx.backend.list_workers(args).await.unwrap_err(), "after");
 }
