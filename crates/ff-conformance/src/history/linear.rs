@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use ff_core::contracts::ReconcileTask;
 use ff_core::execution::Attempt;
 use ff_core::state::AttemptOutcome;
+use ff_core::types::{LeaseEpoch, LeaseId};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 
 use super::calls::{History, Life, Made};
@@ -59,41 +60,48 @@ fn check_life(life: &Life<'_>, history: &History<'_>) -> Option<Violation> {
     Some(violation)
 }
 
-/// Asks the tester. Its threads make one call at a time, so each step is given to a thread that is free; those
-/// that sweeps are given to come last, because they fit in many places and are best tried when others fail.
+/// A thread of the tester. It makes one call at a time.
+type Thread = (bool, usize);
+
+/// What a thread does next.
+enum Edge<'a> {
+    Begins(Step<'a>),
+    IsTold(Told<'a>),
+}
+
+/// Asks the tester.
 pub(super) fn has_order<'a>(acts: &[Act<'a>], start: Register<'a>) -> bool {
     let mut tester = LinearizabilityTester::new(start);
-    let mut busy_until: BTreeMap<(bool, usize), Option<usize>> = BTreeMap::new();
-    let mut edges: Vec<(usize, (bool, usize), Option<&Act<'a>>)> = Vec::new();
+    for (thread, edge) in edges(acts) {
+        let fed = match edge {
+            Edge::Begins(step) => tester.on_invoke(thread, step).is_ok(),
+            Edge::IsTold(told) => tester.on_return(thread, told).is_ok(),
+        };
+        assert!(fed, "a thread of the tester made two calls at once");
+    }
+    tester.is_consistent()
+}
+
+/// Gives each step to a thread that is free. Those that sweeps and lost answers are given to come last, because
+/// they fit in many places and are best tried when others fail.
+fn edges<'a>(acts: &[Act<'a>]) -> Vec<(Thread, Edge<'a>)> {
+    let mut busy_until: BTreeMap<Thread, Option<usize>> = BTreeMap::new();
+    let mut edges: Vec<(usize, Thread, Edge<'a>)> = Vec::new();
     let mut in_order: Vec<&Act<'a>> = acts.iter().collect();
     in_order.sort_by_key(|act| act.from);
     for act in in_order {
         let is_late = act.made.is_none() || act.until.is_none();
-        let is_free = |thread: &usize| match busy_until.get(&(is_late, *thread)) {
+        let is_free = |number: &usize| match busy_until.get(&(is_late, *number)) {
             None => true,
             Some(until) => until.is_some_and(|until| until < act.from),
         };
         let thread = (is_late, (0..).find(is_free).unwrap_or(0));
         busy_until.insert(thread, act.until);
-        edges.push((act.from, thread, Some(act)));
-        edges.extend(act.until.map(|until| (until, thread, None)));
+        edges.push((act.from, thread, Edge::Begins(act.step)));
+        edges.extend(act.until.map(|until| (until, thread, Edge::IsTold(act.told))));
     }
     edges.sort_by_key(|(place, ..)| *place);
-    let mut answers: BTreeMap<(bool, usize), Told<'a>> = BTreeMap::new();
-    for (_, thread, begun) in edges {
-        let fed = match begun {
-            Some(act) => {
-                answers.insert(thread, act.told);
-                tester.on_invoke(thread, act.step).is_ok()
-            }
-            None => {
-                let told = answers.get(&thread).copied().unwrap_or(Told::Nothing);
-                tester.on_return(thread, told).is_ok()
-            }
-        };
-        assert!(fed, "a thread of the tester made two calls at once");
-    }
-    tester.is_consistent()
+    edges.into_iter().map(|(_, thread, edge)| (thread, edge)).collect()
 }
 
 /// All that happened to an execution.
@@ -118,24 +126,19 @@ fn acts_of_call<'a>(made: &'a Made, life: &Life<'a>) -> Vec<Act<'a>> {
         made: Some(made),
     };
     match &made.call {
+        Call::Create(_) if made.is_unknown() => match life.kept {
+            Some(_) => vec![act(Step::Create, Told::Nothing)],
+            None => Vec::new(),
+        },
         Call::Create(creations) => {
-            let is_it = |id: &_| id == life.id;
-            match &made.answer {
-                Some(Answer::Created(created)) => creations
-                    .iter()
-                    .zip(created)
-                    .filter_map(|(creation, created)| match created {
-                        Created::New if is_it(&creation.execution_id) => Some(Step::Create),
-                        Created::DuplicateOf(id) if is_it(id) => Some(Step::Exists),
-                        _ => None,
-                    })
-                    .map(|step| act(step, Told::Done))
-                    .collect(),
-                _ if made.is_unknown() && life.kept.is_some() => {
-                    vec![act(Step::Create, Told::Nothing)]
-                }
-                _ => Vec::new(),
-            }
+            let steps =
+                creations.iter().zip(created(made)).filter_map(
+                    |(creation, created)| match created {
+                        Created::New => (creation.execution_id == *life.id).then_some(Step::Create),
+                        Created::DuplicateOf(id) => (id == life.id).then_some(Step::Exists),
+                    },
+                );
+            steps.map(|step| act(step, Told::Done)).collect()
         }
         Call::Claim { .. } => {
             let given = made.given(life.id);
@@ -154,6 +157,13 @@ fn acts_of_call<'a>(made: &'a Made, life: &Life<'a>) -> Vec<Act<'a>> {
     }
 }
 
+fn created(made: &Made) -> &[Created] {
+    match &made.answer {
+        Some(Answer::Created(created)) => created,
+        _ => &[],
+    }
+}
+
 /// A lease that is kept and that no claim was told of: it was given by a claim whose answer was lost.
 fn lost_claim<'a>(attempt: &'a Attempt, life: &Life<'a>, history: &History<'a>) -> Option<Act<'a>> {
     let is_told = life.claims().any(|(_, handle)| handle.attempt_index() == attempt.attempt_index);
@@ -161,12 +171,12 @@ fn lost_claim<'a>(attempt: &'a Attempt, life: &Life<'a>, history: &History<'a>) 
         return None;
     }
     let made = lost_claims(attempt, history).next()?;
-    let epoch = ff_core::types::LeaseEpoch::new(1);
+    let epoch = LeaseEpoch::new(1);
     let lease = Lease {
         attempt: attempt.attempt_index.0,
         epoch: epoch.0,
         instance: attempt.worker_instance_id.as_ref()?.as_str(),
-        id: ff_core::types::LeaseId::derive(life.id, attempt.attempt_index, epoch),
+        id: LeaseId::derive(life.id, attempt.attempt_index, epoch),
     };
     let (from, step) = (spread(made.called_at), Step::Claim(lease));
     Some(Act { step, told: Told::Nothing, from, until: None, made: Some(made) })
@@ -193,11 +203,12 @@ fn sweep<'a>(
     let begun = claims().find(|(attempt, _)| *attempt == index).map_or(0, |(_, act)| act.from);
     let later = claims().filter(|(attempt, _)| *attempt > index);
     let next = later.filter_map(|(_, act)| act.until).min();
+    let over = |made: &Made| made.answered_at.filter(|_| !made.is_unknown()).map(spread);
     let may_have = |made: &&Made| {
         made.call == Call::Reconcile(task)
             && (made.is_unknown() || matches!(made.answer, Some(Answer::Swept(1..))))
             && next.is_none_or(|next| spread(made.called_at) < next)
-            && made.answered_at.is_none_or(|answered_at| spread(answered_at) > begun)
+            && over(made).is_none_or(|over| over > begun)
     };
     let sweeps: Vec<&Made> = history.calls.iter().filter(may_have).collect();
     let Some(first) = sweeps.iter().map(|made| spread(made.called_at)).min() else {
@@ -205,11 +216,10 @@ fn sweep<'a>(
         let violation = Violation::new(Property::LeasesEndInTime, problem);
         return Err(Box::new(violation.shown_by(life.successes()).with_attempts_of(life)));
     };
-    let over = |made: &&Made| made.answered_at.filter(|_| !made.is_unknown()).map(spread);
-    let last = sweeps.iter().map(over).max_by_key(|over| over.unwrap_or(usize::MAX)).flatten();
+    let last = sweeps.iter().map(|made| over(made).unwrap_or(usize::MAX)).max();
     // Between the lines, so that it is neither before nor after the calls that its bounds are taken from.
-    let until = [last.map(|last| last - 1), next.map(|next| next - 1)].into_iter().flatten().min();
+    let until = last.into_iter().chain(next).min().map(|until| until - 1);
     let step = Step::Sweep { attempt: index, is_deadline: task == ReconcileTask::ExpireDeadlines };
     let from = first.max(begun) + 1;
-    Ok(Some(Act { step, told: Told::Done, from, until: until.or(Some(usize::MAX)), made: None }))
+    Ok(Some(Act { step, told: Told::Done, from, until, made: None }))
 }

@@ -5,7 +5,7 @@ use ff_core::state::{AttemptOutcome, PublicState};
 use ff_core::types::TimestampMs;
 
 use super::script::*;
-use crate::history::{Answer, Call, Created, Creation, Property, Refusal};
+use crate::history::{Answer, Call, Created, Creation, Property, Refusal, What};
 
 // ---- creations -----------------------------------------------------------------------------
 
@@ -278,4 +278,14 @@ fn a_lease_that_expired_without_a_sweep_is_found() {
     script.entries.drain(sweep..sweep + 2);
     script.sweep(1);
     script.assert_broken(Property::LeasesEndInTime, "no sweep was made");
+}
+
+#[test]
+fn a_sweep_whose_answer_was_lost_may_have_ended_a_lease() {
+    let mut script = swept(70);
+    let answer = script.entries.iter().rposition(|entry| entry.client == "sweeper").unwrap();
+    script.entries[answer].what = What::Answered(lost());
+    script.assert_sound();
+    script.entries.remove(answer);
+    script.assert_sound();
 }
