@@ -58,7 +58,11 @@ proptest! {
     ) {
         for text in [text, almost] {
             match flowfabric::file_of(&text) {
-                Ok(_) | Err(EngineError::Open { kind: OpenKind::InvalidUrl, .. }) => {}
+                Ok(_)
+                | Err(EngineError::Open {
+                    kind: OpenKind::InvalidUrl | OpenKind::BackendNotCompiledIn,
+                    ..
+                }) => {}
                 Err(EngineError::Open { kind: OpenKind::UnknownScheme, detail }) => {
                     let scheme = text.split(':').next().unwrap();
                     prop_assert!(detail.contains(&format!("{scheme:?}")), "{}", detail);
