@@ -55,12 +55,14 @@ impl Fault {
     /// How many there are in a deck.
     pub(crate) fn cards(self) -> usize {
         match self {
-            Self::Cut => 20,
-            Self::Terminate => 10,
-            Self::Kill => 8,
-            Self::Snapshot => 4,
-            Self::Freeze | Self::Restart | Self::FullDisk | Self::Lock => 2,
-            Self::KillAll | Self::FullLog | Self::Hog => 1,
+            Self::Cut => 24,
+            Self::Kill => 16,
+            Self::Terminate => 12,
+            Self::Snapshot => 6,
+            Self::Freeze => 4,
+            Self::Restart => 3,
+            Self::KillAll | Self::FullDisk => 2,
+            Self::FullLog | Self::Lock | Self::Hog => 1,
         }
     }
 

@@ -18,6 +18,8 @@ use crate::task::LEASE_TTL;
 
 /// Between two faults, in milliseconds.
 const PAUSE: (u64, u64) = (100, 500);
+/// As `PAUSE`, between two that take the store away: what it takes to recover shall be seen.
+const RESPITE: (u64, u64) = (500, 2_500);
 /// Tries at a fault after which there is nothing to inject it in.
 const TRIES: usize = 60;
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
@@ -78,14 +80,20 @@ impl Storm {
     /// Injects the fault as soon as there is something to inject it in.
     async fn inject(&self, fault: Fault, mut random: Random) {
         let mut last = "there was nothing to do it to".to_owned();
+        let alone = match fault.takes_the_store_away() {
+            true => Some(self.store.lock().await),
+            false => None,
+        };
         for _ in 0..TRIES {
-            let _alone = match fault.takes_the_store_away() {
-                true => Some(self.store.lock().await),
-                false => None,
-            };
             let began = SystemClock.now();
             match self.try_inject(fault, &mut random).await {
-                Ok(true) => return self.tally.injected(fault, began),
+                Ok(true) => {
+                    self.tally.injected(fault, began);
+                    if alone.is_some() {
+                        sleep(random.millis(RESPITE.0, RESPITE.1)).await;
+                    }
+                    return;
+                }
                 Ok(false) => {}
                 Err(problem) => last = problem.to_string(),
             }
