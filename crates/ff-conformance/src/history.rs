@@ -41,8 +41,10 @@
 //!   one lease.
 //! - *A stale handle never succeeds* once a call is over that ended its lease. A completion or failure that repeats
 //!   one that was made in time may, and is answered as that was.
-//! - *An expired lease has ended, and no other has.* See the file: it holds whatever the clocks of the processes say, but
-//!   takes the time of a renewal from the expiry that it told.
+//! - *An expired lease has ended, and no other has.* The calls that held on one lease (its claim, its renewals and the
+//!   call that ended it) follow one another in less than its time to live, and no sweep ended it before the
+//!   expiry told last. The times are those that the store noted; a renewal's is taken from the expiry that it told. A
+//!   lease with a renewal whose answer was lost is passed by.
 //! - *Each execution has one outcome* for each time that it was replayed, and that is the one that its worker was
 //!   told.
 //! - *No event is missed or repeated.* Each stream tells all that happened to the execution, once, and each
