@@ -224,7 +224,7 @@ impl Side {
     }
 
     /// What can be read of these areas, line by line: the executions always. With `whole`, every attempt and
-    /// every event too, and what only a probe can see.
+    /// every event too.
     pub(super) async fn snapshot(&mut self, areas: &[Area], whole: bool) -> Vec<String> {
         let mut lines = Vec::new();
         let backend = &self.backend;
@@ -252,7 +252,6 @@ impl Side {
         }
         if whole {
             lines.extend(self.events(areas, &ids).await);
-            lines.extend(self.probed().await);
         }
         lines
     }
@@ -272,7 +271,8 @@ impl Side {
         lines
     }
 
-    async fn probed(&self) -> Vec<String> {
+    /// What only a probe sees.
+    pub(super) async fn probed(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let Some(probe) = self.store.probe() else { return lines };
         for flow in 0..super::FLOWS {
