@@ -31,5 +31,5 @@ fn try_mount() -> Disks {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("only root may mount a small disk: {}", said.trim().replace('\n', "; ")))
+    Err(format!("no small disk can be mounted: {}", said.trim().replace('\n', "; ")))
 }

@@ -36,7 +36,7 @@ use session::Sessions;
 const WORKERS: [u32; 3] = [6, 3, 1];
 const SUBMITTERS: [u32; 2] = [3, 1];
 /// Looks at the proxy after which nothing is there to cut.
-const LOOKS: usize = 100;
+const LOOKS: usize = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(crate) struct PostgresArena {
