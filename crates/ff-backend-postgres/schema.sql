@@ -20,8 +20,6 @@ CREATE TABLE ff_attempt (
     autovacuum_analyze_scale_factor=0.05
 );
 
-CREATE INDEX ff_attempt_open ON public.ff_attempt USING btree (started_at_ms) WHERE ((outcome IS NULL) AND (terminal_at_ms IS NULL));
-
 CREATE TABLE ff_cancel_backlog (
     partition_key smallint NOT NULL,
     flow_id uuid NOT NULL,
@@ -119,7 +117,9 @@ CREATE TABLE ff_exec_core (
     autovacuum_analyze_scale_factor=0.05
 );
 
-CREATE INDEX ff_exec_core_claimable ON public.ff_exec_core USING btree (lane_id, hash_array_extended(required_capabilities, (0)::bigint), priority DESC, created_at_ms, execution_id, partition_key) WHERE ((lifecycle_phase = ANY (ARRAY['submitted'::text, 'runnable'::text])) AND (eligibility_state = 'eligible_now'::text));
+CREATE INDEX ff_exec_core_active ON public.ff_exec_core USING btree (started_at_ms) WHERE (lifecycle_phase = 'active'::text);
+
+CREATE INDEX ff_exec_core_claimable ON public.ff_exec_core USING btree (lane_id, hash_array_extended(required_capabilities, (0)::bigint), ((- (priority)::bigint)), created_at_ms, execution_id, partition_key) WHERE ((lifecycle_phase = ANY (ARRAY['submitted'::text, 'runnable'::text])) AND (eligibility_state = 'eligible_now'::text));
 
 CREATE INDEX ff_exec_core_deadline ON public.ff_exec_core USING btree (deadline_at_ms) WHERE ((deadline_at_ms IS NOT NULL) AND (lifecycle_phase <> ALL (ARRAY['terminal'::text, 'cancelled'::text])));
 

@@ -20,8 +20,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
 
 use crate::config::PostgresConfig;
+use crate::execution::Batchers;
 use crate::notify::Notifier;
 use crate::pool::{Connections, Losses};
+use crate::queue_heads::QueueHeads;
 use crate::{LABEL, admin, claim, event, execution, flow, lease, migrate, operator, timer, worker};
 
 /// Durable executions in a PostgreSQL database that a fleet shares.
@@ -30,6 +32,8 @@ pub struct PostgresBackend {
     pub(crate) connections: Connections,
     pub(crate) time: Time,
     pub(crate) notifier: Notifier,
+    pub(crate) queue_heads: QueueHeads,
+    pub(crate) batchers: Batchers,
 }
 
 /// Where the time comes from.
@@ -134,7 +138,14 @@ impl PostgresBackend {
         };
         let connections = Connections::new(pool, losses, &config);
         let time = Time::new(&config);
-        Arc::new(Self { config, connections, time, notifier })
+        Arc::new_cyclic(|backend| Self {
+            config,
+            connections,
+            time,
+            notifier,
+            queue_heads: QueueHeads::default(),
+            batchers: Batchers::of(backend),
+        })
     }
 
     /// Creates an execution inside the caller's own transaction: it is there if and only if the caller

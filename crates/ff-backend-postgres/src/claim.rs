@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle, HandleLease};
-use ff_core::contracts::{ClaimBatchArgs, ClaimedExecution};
+use ff_core::contracts::{CLAIM_BATCH_MAX, ClaimBatchArgs, ClaimedExecution};
 use ff_core::engine_error::EngineError;
 use ff_core::rules::{claim as rule, input};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, LeaseEpoch, TimestampMs};
+use futures::future::join_all;
 use sqlx::postgres::PgRow;
 use tokio::time::sleep;
 
 use crate::columns;
 use crate::error::{from_sqlx, unexpected};
+use crate::queue_heads::QueueHead;
 use crate::retry::{repeat, repeat_undone};
 use crate::tx::Tx;
 use crate::{LABEL, PostgresBackend, rows};
@@ -41,13 +43,13 @@ pub(crate) async fn claim_batch(
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
     input::check_claim_batch(&args)?;
     let Some(max_wait) = args.policy.max_wait else {
-        return try_claim(backend, &args).await;
+        return backend.batchers.claim.call(args, 0).await;
     };
     // Noted before the first look, so that what appears between the look and the wait wakes it.
     let waiter = backend.notifier.wait_for(&args.lanes);
     let mut time_is_up = std::pin::pin!(sleep(max_wait));
     loop {
-        let claimed = try_claim(backend, &args).await?;
+        let claimed = backend.batchers.claim.call(args.clone(), 0).await?;
         if !claimed.is_empty() || time_is_up.is_elapsed() {
             return Ok(claimed);
         }
@@ -62,80 +64,200 @@ pub(crate) async fn claim_batch(
 /// A part of a lane, by the hash of what its executions require; the parts that are due have none.
 type Queue = (Option<String>, Option<i64>);
 
+/// Claims that ask for the same, made as one.
+struct Claims<'a> {
+    args: Vec<&'a ClaimBatchArgs>,
+}
+
 /// What one look at the queues came to.
 #[derive(Default)]
 struct Look {
-    claimed: Vec<ClaimedExecution>,
+    /// With the place of who claims.
+    claimed: Vec<(usize, ClaimedExecution)>,
     /// Claimed, and then found to be unreadable.
     unreadable: Vec<(Handle, String)>,
     /// Queues in which other claims were faster.
     short: Vec<Queue>,
+    /// Something was changed as it was to be claimed.
+    is_changed: bool,
+    /// Where the queues begin, when that took long to find.
+    heads: Vec<QueueHead>,
+    searched: Duration,
+}
+
+impl<'a> Claims<'a> {
+    /// The places of claims that may be made as one, each with its claims.
+    fn gather(batch: &'a [ClaimBatchArgs]) -> Vec<(Vec<usize>, Self)> {
+        let mut all: Vec<(Vec<usize>, Self)> = Vec::new();
+        for (place, args) in batch.iter().enumerate() {
+            match all.iter_mut().find(|(_, claims)| claims.may_take_in(args)) {
+                Some((places, claims)) => {
+                    places.push(place);
+                    claims.args.push(args);
+                }
+                None => all.push((vec![place], Self { args: vec![args] })),
+            }
+        }
+        all
+    }
+
+    fn may_take_in(&self, args: &ClaimBatchArgs) -> bool {
+        let asks_the_same = self.args.first().is_some_and(|first| {
+            first.lanes == args.lanes && first.capabilities == args.capabilities
+        });
+        asks_the_same && self.max() + u64::from(args.max) <= u64::from(CLAIM_BATCH_MAX)
+    }
+
+    fn max(&self) -> u64 {
+        self.args.iter().map(|args| u64::from(args.max)).sum()
+    }
+
+    /// Which of those found is the first that the first claim does not get, and so on.
+    fn bounds(&self) -> Vec<i64> {
+        let bound = |first: &mut i64, args: &&ClaimBatchArgs| {
+            *first += i64::from(args.max);
+            Some(*first)
+        };
+        self.args.iter().scan(1, bound).collect()
+    }
+
+    /// What was claimed, by who claims.
+    fn share_out(&self, claimed: Vec<(usize, ClaimedExecution)>) -> Vec<Vec<ClaimedExecution>> {
+        let mut shares: Vec<Vec<ClaimedExecution>> = self.args.iter().map(|_| Vec::new()).collect();
+        for (place, claimed) in claimed {
+            if let Some(share) = shares.get_mut(place) {
+                share.push(claimed);
+            }
+        }
+        shares
+    }
+}
+
+/// Makes claims that were checked. Those that ask for the same are one statement.
+pub(crate) async fn try_claim_all(
+    backend: &PostgresBackend,
+    batch: Vec<ClaimBatchArgs>,
+) -> Result<Vec<Result<Vec<ClaimedExecution>, EngineError>>, EngineError> {
+    let (places, claims): (Vec<_>, Vec<_>) = Claims::gather(&batch).into_iter().unzip();
+    let made = join_all(claims.iter().map(|claims| try_claim(backend, claims))).await;
+    let mut answers: Vec<_> =
+        batch.iter().map(|_| Err(unexpected("no answer to a claim"))).collect();
+    for ((places, claims), made) in places.into_iter().zip(&claims).zip(made) {
+        let shares = claims.share_out(made?);
+        for (place, share) in places.into_iter().zip(shares) {
+            answers[place] = Ok(share);
+        }
+    }
+    Ok(answers)
 }
 
 /// Claims in one statement, which passes by what the rules cannot read. What it cannot see to be
 /// unreadable, a policy, is found here, and its execution is put back. While other claims are faster, the
-/// queues in which they are are passed by, until there is none left.
+/// queues in which they are are passed by, until there is none left. That there is nothing is said only after
+/// the queues were looked at from their beginning.
 async fn try_claim(
     backend: &PostgresBackend,
-    args: &ClaimBatchArgs,
-) -> Result<Vec<ClaimedExecution>, EngineError> {
+    claims: &Claims<'_>,
+) -> Result<Vec<(usize, ClaimedExecution)>, EngineError> {
+    let Some(args) = claims.args.first() else { return Ok(Vec::new()) };
     let mut passed_by = Vec::new();
+    let mut heads = backend.queue_heads.known(args);
     loop {
-        let found = repeat_undone(backend, async || pick(backend, args, &passed_by).await).await?;
-        let look = read(&found, &args.policy)?;
+        let place = (passed_by.as_slice(), heads.as_deref());
+        let found = repeat_undone(backend, async || pick(backend, claims, place).await).await?;
+        let mut look = read(&found, claims)?;
+        if !look.heads.is_empty() {
+            backend.queue_heads.keep(args, std::mem::take(&mut look.heads), look.searched);
+        }
         if !look.unreadable.is_empty() {
             let put_back = put_back(backend, &look.unreadable).await;
             if let (Err(error), true) = (put_back, look.claimed.is_empty()) {
                 return Err(error);
             }
         }
-        let look_again = !look.short.is_empty() || !look.unreadable.is_empty();
-        if !look.claimed.is_empty() || !look_again {
+        if !look.claimed.is_empty() {
             return Ok(look.claimed);
+        }
+        if heads.take().is_some() {
+            backend.queue_heads.forget(args);
+            continue;
+        }
+        if look.short.is_empty() && look.unreadable.is_empty() && !look.is_changed {
+            return Ok(Vec::new());
         }
         passed_by.extend(look.short);
     }
 }
 
-fn read(found: &[PgRow], policy: &ClaimPolicy) -> Result<Look, EngineError> {
+fn read(found: &[PgRow], claims: &Claims<'_>) -> Result<Look, EngineError> {
     let mut look = Look::default();
     for row in found {
-        if rows::get::<bool>(row, "is_short")? {
-            look.short.push((rows::get(row, "short_lane_id")?, rows::get(row, "short_set")?));
-            continue;
-        }
-        let handle = handle(row, policy)?;
-        match rows::context(row)?.into_context() {
-            Ok(context) => look.claimed.push(ClaimedExecution::new(handle, context)),
-            Err(error) => look.unreadable.push((handle, error.to_string())),
+        match rows::get::<&str>(row, "what")? {
+            "claimed" => {
+                let claimer: i32 = rows::get(row, "claimer")?;
+                let place = usize::try_from(claimer - 1).unwrap_or(usize::MAX);
+                let args = claims.args.get(place).ok_or_else(|| unexpected("a claim of nobody"))?;
+                let handle = handle(row, &args.policy)?;
+                match rows::context(row)?.into_context() {
+                    Ok(context) => {
+                        look.claimed.push((place, ClaimedExecution::new(handle, context)));
+                    }
+                    Err(error) => look.unreadable.push((handle, error.to_string())),
+                }
+            }
+            "short" => {
+                look.short.push((rows::get(row, "lane_id")?, rows::get(row, "required_set")?));
+            }
+            "head" => {
+                look.searched = searched(row)?;
+                look.heads.push(head(row)?);
+            }
+            _ => look.is_changed = true,
         }
     }
     Ok(look)
 }
 
+fn head(row: &PgRow) -> Result<QueueHead, EngineError> {
+    Ok(QueueHead {
+        lane_id: rows::get(row, "lane_id")?,
+        required_set: rows::get(row, "required_set")?,
+        rank: rows::get(row, "rank")?,
+        created_at_ms: rows::get(row, "created_at_ms")?,
+        execution_id: rows::get(row, "execution_id")?,
+    })
+}
+
+fn searched(row: &PgRow) -> Result<Duration, EngineError> {
+    let micros: i64 = rows::get(row, "searched_us")?;
+    Ok(Duration::from_micros(u64::try_from(micros).unwrap_or_default()))
+}
+
 async fn pick(
     backend: &PostgresBackend,
-    args: &ClaimBatchArgs,
-    passed_by: &[Queue],
+    claims: &Claims<'_>,
+    (passed_by, heads): (&[Queue], Option<&[QueueHead]>),
 ) -> Result<Vec<PgRow>, EngineError> {
     let mut tx = Tx::alone(backend).await?;
     let now = tx.now().await?;
-    let policy = &args.policy;
+    let Some(args) = claims.args.first() else { return Ok(Vec::new()) };
     let lanes: Vec<&str> = args.lanes.iter().map(LaneId::as_str).collect();
     let capabilities: Vec<&str> = args.capabilities.iter().collect();
-    let expires_at = now.saturating_add_millis(u64::from(policy.lease_ttl_ms));
+    let policies = claims.args.iter().map(|args| &args.policy);
+    let expiry = |policy: &ClaimPolicy| now.saturating_add_millis(policy.lease_ttl_ms.into()).0;
     let pick = tx
         .query(PICK)
         .bind(lanes)
         .bind(capabilities)
         .bind(now.0)
-        .bind(i64::from(args.max))
-        .bind(policy.worker_id.as_str())
-        .bind(policy.worker_instance_id.as_str())
-        .bind(expires_at.0)
+        .bind(i64::try_from(claims.max()).unwrap_or(i64::MAX))
+        .bind(policies.clone().map(|policy| policy.worker_id.as_str()).collect::<Vec<_>>())
+        .bind(policies.clone().map(|policy| policy.worker_instance_id.as_str()).collect::<Vec<_>>())
+        .bind(policies.map(expiry).collect::<Vec<_>>())
         .bind(&backend.config.instance_tag_key)
         .bind(passed_by.iter().map(|(lane, _)| lane.as_deref()).collect::<Vec<_>>())
         .bind(passed_by.iter().map(|(_, hash)| *hash).collect::<Vec<_>>());
+    let pick = columns::bind_heads(pick, heads).bind(claims.bounds());
     let found = pick.fetch_all(tx.conn()?).await.map_err(from_sqlx)?;
     tx.commit().await?;
     Ok(found)
@@ -187,4 +309,29 @@ async fn put_back(
         tx.commit().await
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use ff_core::types::{WorkerId, WorkerInstanceId};
+
+    use super::*;
+
+    fn args(lane: &str, max: u32) -> ClaimBatchArgs {
+        ClaimBatchArgs {
+            lanes: vec![LaneId::new(lane)],
+            capabilities: CapabilitySet::default(),
+            policy: ClaimPolicy::new(WorkerId::new("w"), WorkerInstanceId::new("i"), 1, None),
+            max,
+        }
+    }
+
+    #[test]
+    fn claims_that_ask_for_the_same_are_one_as_far_as_one_may_take() {
+        let batch = [args("a", 2), args("b", 1), args("a", 3), args("a", CLAIM_BATCH_MAX)];
+        let gathered = Claims::gather(&batch);
+        let places: Vec<_> = gathered.iter().map(|(places, _)| places.clone()).collect();
+        assert_eq!(places, [vec![0, 2], vec![1], vec![3]]);
+        assert_eq!((gathered[0].1.max(), gathered[0].1.bounds()), (5, vec![3, 6]));
+    }
 }

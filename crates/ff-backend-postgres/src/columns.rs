@@ -16,6 +16,7 @@ use sqlx::query::Query;
 use std::collections::BTreeMap;
 
 use crate::decide::Settlement;
+use crate::queue_heads::QueueHead;
 
 /// A statement and the parameters that it has been given.
 pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
@@ -53,6 +54,16 @@ pub(crate) fn bind_leases(statement: Statement, handles: &[&Handle]) -> Statemen
         .bind(column(handles, |handle| i64::from(handle.attempt_index().0)))
         .bind(column(handles, |handle| epoch(handle)))
         .bind(column(handles, |handle| handle.worker_instance_id().as_str()))
+}
+
+/// The heads of queues: lanes, hashes of what is required, negated priorities, creation times, executions.
+pub(crate) fn bind_heads(statement: Statement, heads: Option<&[QueueHead]>) -> Statement {
+    statement
+        .bind(heads.map(|heads| column(heads, |head| head.lane_id.clone())))
+        .bind(heads.map(|heads| column(heads, |head| head.required_set)))
+        .bind(heads.map(|heads| column(heads, |head| head.rank)))
+        .bind(heads.map(|heads| column(heads, |head| head.created_at_ms)))
+        .bind(heads.map(|heads| column(heads, |head| head.execution_id)))
 }
 
 /// An execution to create, as it is asked for and as it will be stored.

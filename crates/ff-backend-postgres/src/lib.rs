@@ -42,6 +42,7 @@ mod migrate;
 mod notify;
 mod operator;
 mod pool;
+mod queue_heads;
 mod retry;
 mod rows;
 mod timer;

@@ -13,8 +13,10 @@ use crate::error;
 use crate::pool::{self, Opened, Place};
 
 /// The files of `migrations/`.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "schema", include_str!("../migrations/0001_schema.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "schema", include_str!("../migrations/0001_schema.sql")),
+    (2, "hot_path", include_str!("../migrations/0002_hot_path.sql")),
+];
 
 /// The version of the schema after all of them.
 pub(crate) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

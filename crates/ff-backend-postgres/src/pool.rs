@@ -121,7 +121,7 @@ fn setting(patience: Duration) -> i32 {
 /// In force from the first statement on, where a server process serves one client.
 ///
 /// Every statement is a few probes of indexes, whatever the server believes of tables whose statistics are
-/// old: it is to follow the indexes. To plan a claim takes several times as long as to run it, and to compile
+/// old: it is to follow the indexes, and to read no table as a whole because it was small once. To plan a claim takes several times as long as to run it, and to compile
 /// it longer still: it is planned once, and not compiled.
 fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
     let mut settings = vec![
@@ -130,7 +130,14 @@ fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
         ("statement_timeout", setting(config.statement_timeout).to_string()),
         ("plan_cache_mode", "force_generic_plan".to_owned()),
     ];
-    let avoided = ["enable_seqscan", "enable_bitmapscan", "jit"];
+    let avoided = [
+        "enable_seqscan",
+        "enable_bitmapscan",
+        "enable_hashjoin",
+        "enable_mergejoin",
+        "enable_material",
+        "jit",
+    ];
     settings.extend(avoided.map(|name| (name, "off".to_owned())));
     settings
 }

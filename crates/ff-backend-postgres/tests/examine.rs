@@ -74,7 +74,7 @@ async fn a_migrated_database_has_no_findings() {
     let database = Database::migrated().await;
     let examination = examine(&database.url()).await.unwrap();
     assert!(examination.server.starts_with("PostgreSQL 1"), "{}", examination.server);
-    assert_eq!(examination.schema_version, Some(1));
+    assert_eq!(examination.schema_version, Some(2));
     assert_eq!(findings(&database).await, []);
 }
 
@@ -89,7 +89,7 @@ async fn a_migration_tells_what_it_did_and_a_look_makes_nothing() {
 
     let migrated = migrate(&database.url()).await.unwrap();
 
-    assert_eq!((migrated.before, migrated.after), (None, 1));
+    assert_eq!((migrated.before, migrated.after), (None, 2));
     assert!(migrate(&database.url()).await.unwrap().was_up_to_date());
     assert_eq!(findings(&database).await, []);
 }
@@ -163,8 +163,9 @@ async fn each_missing_table_and_primary_key_is_named() {
 async fn an_invalid_index_is_made_anew_or_dropped() {
     let database = Database::migrated().await;
     let mut conn = connect(&database).await;
-    execute(&mut conn, "CREATE INDEX ff_attempt_open_ccnew ON ff_attempt (outcome)").await;
-    for index in ["ff_attempt_open", "ff_lane_pkey", "ff_attempt_open_ccnew"] {
+    execute(&mut conn, "CREATE INDEX ff_exec_core_active_ccnew ON ff_exec_core (started_at_ms)")
+        .await;
+    for index in ["ff_exec_core_active", "ff_lane_pkey", "ff_exec_core_active_ccnew"] {
         let break_it = format!(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass"
         );
@@ -262,7 +263,7 @@ async fn a_pooler_that_keeps_no_session_is_a_note() {
     let note = &examination.findings[..];
     let note = note.iter().find(|finding| finding.what.contains("transaction pooler")).unwrap();
     assert_eq!(note.severity, Severity::Note);
-    assert_eq!(examination.schema_version, Some(1));
+    assert_eq!(examination.schema_version, Some(2));
 }
 
 #[tokio::test]

@@ -337,7 +337,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
 
     expect_test::expect![[r#"
         admin/list_lanes: ff_exec_core_listed
-        claim/pick: ff_attempt_pkey, ff_exec_core_claimable, ff_exec_core_delayed_in_lane, ff_exec_core_pkey
+        claim/pick: ff_attempt_pkey, ff_exec_core_claimable, ff_exec_core_delayed_in_lane, Tid Scan of ff_exec_core
         event/append_completion: ff_exec_core_pkey
         event/append_flow_operator: ff_flow_core_pkey
         event/append_lease: ff_exec_core_pkey
@@ -347,7 +347,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         event/read_lease: ff_lease_event_pkey
         event/read_operator: ff_operator_event_pkey
         execution/apply: ff_exec_core_pkey
-        execution/complete: ff_attempt_pkey, ff_exec_core_pkey
+        execution/complete: ff_attempt_pkey, ff_exec_core_pkey, Tid Scan of ff_attempt, Tid Scan of ff_exec_core
         execution/create: ff_idempotency_pkey
         execution/find: ff_attempt_pkey, ff_exec_core_pkey
         execution/find_duplicates: ff_exec_core_pkey, ff_idempotency_pkey
@@ -356,7 +356,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         execution/load: ff_attempt_pkey, ff_exec_core_pkey
         execution/lock: ff_exec_core_pkey
         execution/read_context: ff_exec_core_pkey
-        execution/settle: ff_attempt_pkey, ff_exec_core_pkey
+        execution/settle: ff_attempt_pkey, ff_exec_core_pkey, Tid Scan of ff_attempt, Tid Scan of ff_exec_core
         flow/ack_member: ff_cancel_backlog_member_execution
         flow/add_member: ff_exec_core_pkey
         flow/add_to_backlog: 
@@ -376,14 +376,14 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         flow/raise_revision: ff_flow_core_pkey
         flow/reset_edge_group: ff_edge_group_pkey
         lease/apply: 
-        lease/list_expired: ff_attempt_open
-        lease/renew: ff_attempt_pkey, ff_exec_core_pkey
+        lease/list_expired: ff_attempt_pkey, ff_exec_core_active
+        lease/renew: ff_attempt_pkey, ff_exec_core_pkey, Tid Scan of ff_attempt
         timer/find_abandoned: ff_attempt_pkey, ff_cancel_backlog_member_pkey, ff_cancel_backlog_pkey, ff_exec_core_members
         timer/find_due: ff_exec_core_delayed, ff_exec_core_submitted
-        timer/find_expired_leases: ff_attempt_open
+        timer/find_expired_leases: ff_attempt_pkey, ff_exec_core_active
         timer/find_past_deadline: ff_exec_core_deadline
         timer/find_past_retention: ff_exec_core_finished
-        timer/find_timed_out: ff_attempt_open, ff_exec_core_pkey
+        timer/find_timed_out: ff_attempt_pkey, ff_exec_core_active
         worker/append_event: 
         worker/find_lapsed: 
         worker/list: 

@@ -19,6 +19,8 @@ use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use crate::config::SqliteConfig;
+use crate::execution::Batchers;
+use crate::lanes::KnownLanes;
 use crate::location::Location;
 use crate::writer::{Surroundings, Writer};
 use crate::{LABEL, admin, claim, event, execution, flow, lease, operator, pool, timer, worker};
@@ -29,6 +31,8 @@ pub struct SqliteBackend {
     pub(crate) writer: Writer,
     pub(crate) readers: SqlitePool,
     pub(crate) wake_ups: WakeUps,
+    pub(crate) batchers: Batchers,
+    pub(crate) lanes: KnownLanes,
     options: SqliteConnectOptions,
     foreign: OnceLock<SqlitePool>,
 }
@@ -74,11 +78,13 @@ impl SqliteBackend {
             patience: config.busy_timeout,
         };
         let writer = Writer::start(connections.writer, surroundings)?;
-        Ok(Arc::new(Self {
+        Ok(Arc::new_cyclic(|backend| Self {
             config,
             writer,
             readers: connections.readers,
             wake_ups,
+            batchers: Batchers::of(backend),
+            lanes: KnownLanes::default(),
             options: connections.options,
             foreign: OnceLock::new(),
         }))

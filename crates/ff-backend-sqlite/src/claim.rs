@@ -9,7 +9,6 @@ use ff_core::execution::Execution;
 use ff_core::rules::claim as rule;
 use ff_core::rules::input;
 use ff_core::types::{LaneId, TimestampMs};
-use ff_sql::changes::Changes;
 use ff_sql::document::to_parameter;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -21,6 +20,7 @@ use crate::tx::Tx;
 use crate::{LABEL, SqliteBackend, rows};
 
 const PICK: &str = include_str!("../sql/claim/pick.sql");
+const LEASE: &str = include_str!("../sql/claim/lease.sql");
 
 /// How long a waiting claim goes without looking for what other processes, and time, have brought.
 const POLL: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const PASSED_BY_MAX: usize = 1_000;
 
 /// An execution that can be claimed, with what its handler needs.
 struct Candidate {
+    row_id: i64,
     execution: Execution,
     context: ExecutionContext,
 }
@@ -85,21 +86,43 @@ async fn try_claim(
     backend.writer.run_while_awaited(async move |tx| claim_in(tx, &args).await).await
 }
 
-/// Load, ask the rule for each, store.
+/// Picks, asks the rule for the lease of each, and gives all of them in one call.
 async fn claim_in(
     tx: &mut Tx<'_>,
     args: &ClaimBatchArgs,
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
     let now = tx.now();
-    let mut changes = Changes::default();
-    let mut claimed = Vec::new();
+    let (mut picked, mut claimed) = (Vec::new(), Vec::new());
     for candidate in pick(tx.conn(), args, now).await? {
-        let lease = changes.take(rule::grant(&candidate.execution, &args.policy, now)?);
+        let lease = rule::grant(&candidate.execution, &args.policy, now)?.outcome;
         let handle = Handle::mint(LABEL, candidate.execution.execution_id, lease);
+        picked.push(candidate.row_id);
         claimed.push(ClaimedExecution::new(handle, candidate.context));
     }
-    tx.store(changes).await?;
+    if !picked.is_empty() {
+        lease(tx, &picked, &args.policy, now).await?;
+    }
     Ok(claimed)
+}
+
+/// Stores what the rule has granted.
+async fn lease(
+    tx: &mut Tx<'_>,
+    picked: &[i64],
+    policy: &ClaimPolicy,
+    now: TimestampMs,
+) -> Result<(), EngineError> {
+    sqlx::query(LEASE)
+        .bind(to_parameter(&picked)?)
+        .bind(now.0)
+        .bind(policy.worker_id.as_str())
+        .bind(policy.worker_instance_id.as_str())
+        .bind(now.saturating_add_millis(u64::from(policy.lease_ttl_ms)).0)
+        .bind(tx.instance_tag_path())
+        .execute(tx.conn())
+        .await
+        .map_err(from_sqlx)?;
+    Ok(())
 }
 
 /// Reads the next executions that can be claimed, in their order, and passes corrupt ones by.
@@ -156,5 +179,5 @@ async fn pick_rows(
 fn read(row: &SqliteRow) -> Result<Candidate, EngineError> {
     let (execution, _) = rows::execution(row)?;
     let context = rows::context(row)?.into_context()?;
-    Ok(Candidate { execution, context })
+    Ok(Candidate { row_id: rows::get(row, "row_id")?, execution, context })
 }

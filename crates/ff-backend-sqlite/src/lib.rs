@@ -33,6 +33,7 @@ mod event;
 mod examine;
 mod execution;
 mod flow;
+mod lanes;
 mod lease;
 mod location;
 mod migrate;

@@ -13,8 +13,10 @@ use crate::{LABEL, error, pool};
 
 /// The files of `migrations/`. Listed by hand: the driver's macro that reads the folder would compile
 /// SQLite a second time.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "schema", include_str!("../migrations/0001_schema.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "schema", include_str!("../migrations/0001_schema.sql")),
+    (2, "hot_path", include_str!("../migrations/0002_hot_path.sql")),
+];
 
 /// The version of the schema after all of them.
 pub(crate) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

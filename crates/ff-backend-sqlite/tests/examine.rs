@@ -44,12 +44,12 @@ async fn a_sound_store_has_no_findings_while_it_is_open_and_when_it_is_not() {
     opened.backend.create_execution(args()).await.unwrap();
     let examination = look(&opened.path).await;
     assert!(examination.server.starts_with("SQLite 3."), "{}", examination.server);
-    assert_eq!((examination.schema_version, examination.findings), (Some(1), vec![]));
+    assert_eq!((examination.schema_version, examination.findings), (Some(2), vec![]));
     opened.backend.shutdown().await.unwrap();
 
     let examination = look(&opened.path).await;
 
-    assert_eq!((examination.schema_version, examination.findings), (Some(1), vec![]));
+    assert_eq!((examination.schema_version, examination.findings), (Some(2), vec![]));
     assert_eq!(files(&opened.path), ["jobs.db"], "looking leaves nothing behind");
 }
 
@@ -72,7 +72,7 @@ async fn a_migration_says_what_it_did() {
     assert!(found.remedy.contains("ff migrate"), "{}", found.remedy);
 
     let migrated = migrate(path.to_str().unwrap()).await.unwrap();
-    assert_eq!((migrated.before, migrated.after), (None, 1));
+    assert_eq!((migrated.before, migrated.after), (None, 2));
     let again = migrate(path.to_str().unwrap()).await.unwrap();
     assert!(again.was_up_to_date());
     assert_eq!(files(&path), ["jobs.db"]);

@@ -26,7 +26,7 @@ const HOT: &[&str] = &[
     "execution/create",
     "execution/list",
     "execution/load",
-    "execution/succeed_attempts",
+    "execution/succeed",
     "flow/add_member",
     "flow/add_to_backlog",
     "flow/apply",
@@ -162,6 +162,10 @@ async fn only_small_tables_are_scanned() {
     // Lanes, namespaces and migrations are few; open attempts are those that run now.
     expect_test::expect![[r#"
         list_lanes: SCAN ff_lane
+        complete: SCAN item
+        complete: SCAN held
+        succeed: SCAN ended
+        renew: SCAN item
         find_past_retention: SCAN n
         find_timed_out: SCAN a USING INDEX ff_attempt_open
     "#]]
@@ -211,16 +215,16 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
         execution/apply
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         execution/complete
+            SCAN item
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+            SCAN held
+            SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
         execution/count
             SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=?)
             SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=? AND public_state>?)
             SEARCH r USING INDEX ff_exec_core_listed (lane_id=? AND public_state=? AND created_at_ms>?)
         execution/create
-            SEARCH e USING COVERING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
-            SEARCH k USING PRIMARY KEY (namespace=? AND lane_id=? AND idempotency_key=?)
-            SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         execution/list
             SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=?)
             SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=? AND public_state>?)
@@ -230,8 +234,11 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
         execution/load
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?) LEFT-JOIN
-        execution/succeed_attempts
+        execution/succeed
+            SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+            SCAN ended
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
+            SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
         flow/add_member
             SEARCH ff_exec_core USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         flow/add_to_backlog
@@ -272,6 +279,7 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
             SEARCH a USING INDEX ff_attempt_open (lease_expires_at_ms>? AND lease_expires_at_ms<?)
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         lease/renew
+            SCAN item
             SEARCH a USING PRIMARY KEY (partition_key=? AND execution_id=? AND attempt_index=?)
             SEARCH e USING INDEX sqlite_autoindex_ff_exec_core_1 (partition_key=? AND execution_id=?)
         timer/find_abandoned

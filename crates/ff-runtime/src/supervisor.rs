@@ -53,7 +53,7 @@ impl Supervisor {
     }
 
     /// Rows that one round acts on at most, from 1 to [`RECONCILE_MAX_LIMIT`]. A full round is followed
-    /// by another at once.
+    /// by another at once, unless it promotes: claims do not wait for that.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit.clamp(1, RECONCILE_MAX_LIMIT);
         self
@@ -92,5 +92,7 @@ async fn reconcile(
     if report.processed > 0 {
         debug!(%task, processed = report.processed, "time made executions due");
     }
-    Ok(if report.processed >= limit { Round::More } else { Round::Done })
+    // Claims do not wait for what is promoted, and would soon have taken much of it as it is.
+    let can_wait = task == ReconcileTask::PromoteDue;
+    Ok(if report.processed >= limit && !can_wait { Round::More } else { Round::Done })
 }

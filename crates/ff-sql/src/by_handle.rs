@@ -12,11 +12,18 @@ type Answer<T> = Result<T, EngineError>;
 pub trait HasHandle {
     /// Its handle.
     fn handle(&self) -> &Handle;
+
+    /// Bytes that it brings to store.
+    fn bytes(&self) -> usize;
 }
 
 impl HasHandle for Handle {
     fn handle(&self) -> &Handle {
         self
+    }
+
+    fn bytes(&self) -> usize {
+        0
     }
 }
 
@@ -24,11 +31,19 @@ impl HasHandle for Completion {
     fn handle(&self) -> &Handle {
         &self.handle
     }
+
+    fn bytes(&self) -> usize {
+        self.result.as_ref().map_or(0, Vec::len)
+    }
 }
 
 impl HasHandle for Failure {
     fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    fn bytes(&self) -> usize {
+        self.reason.message.len() + self.reason.detail.as_ref().map_or(0, Vec::len)
     }
 }
 

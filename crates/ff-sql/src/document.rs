@@ -8,12 +8,10 @@ use ff_core::contracts::CreateExecutionArgs;
 use ff_core::decision::{Event, EventKind, Patch, ResultChange};
 use ff_core::engine_error::EngineError;
 use ff_core::execution::{Attempt, AttemptError};
-use ff_core::policy::ExecutionPolicy;
 use ff_core::rules::execution::NewExecution;
 use ff_core::types::{AttemptIndex, ExecutionId, TimestampMs};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The parameter that holds the documents.
@@ -45,28 +43,13 @@ impl KeyDocument {
     }
 }
 
-/// An execution to insert.
+/// What a new execution takes beside its row, and what it may be a duplicate by.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewExecutionDocument<'a> {
     partition_key: u16,
     execution_id: Uuid,
     lane_id: &'a str,
-    lifecycle_phase: &'static str,
-    ownership_state: &'static str,
-    eligibility_state: &'static str,
-    public_state: &'static str,
-    attempt_state: &'static str,
-    priority: i32,
-    created_at_ms: TimestampMs,
-    eligible_at_ms: Option<TimestampMs>,
-    deadline_at_ms: Option<TimestampMs>,
-    payload: String,
-    policy: Option<&'a ExecutionPolicy>,
     namespace: &'a str,
-    execution_kind: &'a str,
-    creator_identity: &'a str,
-    payload_encoding: &'a str,
-    tags: BTreeMap<&'a str, &'a str>,
     idempotency_key: Option<&'a str>,
     required_capabilities: Vec<&'a str>,
 }
@@ -75,27 +58,11 @@ impl<'a> NewExecutionDocument<'a> {
     /// What a creation stores.
     pub fn new(args: &'a CreateExecutionArgs, new: &'a NewExecution) -> Self {
         let execution = &new.execution;
-        let tags = execution.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         Self {
             partition_key: execution.execution_id.partition(),
             execution_id: execution.execution_id.uuid(),
             lane_id: execution.lane_id.as_str(),
-            lifecycle_phase: execution.lifecycle_phase.as_str(),
-            ownership_state: execution.ownership_state.as_str(),
-            eligibility_state: execution.eligibility_state.as_str(),
-            public_state: execution.public_state.as_str(),
-            attempt_state: execution.attempt_state.as_str(),
-            priority: execution.priority,
-            created_at_ms: execution.created_at,
-            eligible_at_ms: execution.eligible_at,
-            deadline_at_ms: execution.deadline_at,
-            payload: to_hex(&args.input_payload),
-            policy: execution.policy.as_ref(),
             namespace: execution.namespace.as_str(),
-            execution_kind: &execution.execution_kind,
-            creator_identity: &execution.creator_identity,
-            payload_encoding: args.payload_encoding.as_deref().unwrap_or_default(),
-            tags: tags.collect(),
             idempotency_key: args.idempotency_key.as_deref(),
             required_capabilities: new.requirement.iter().collect(),
         }

@@ -38,6 +38,8 @@ impl Objects {
             {
                 let (name, table) = (name.to_owned(), first_word(rest).to_owned());
                 objects.indexes.push(Index { name, table, statement });
+            } else if let Some(name) = statement.strip_prefix("DROP INDEX ") {
+                objects.indexes.retain(|index| index.name != name);
             }
         }
         objects
@@ -153,6 +155,14 @@ CREATE INDEX b_y ON b (y);
         let index = objects.indexes.first().unwrap();
         assert_eq!((index.name.as_str(), index.table.as_str()), ("a_x", "a"));
         assert_eq!(index.statement, "CREATE INDEX a_x ON a (x) WHERE x > 0");
+    }
+
+    #[test]
+    fn an_index_that_a_later_migration_drops_is_not_missed() {
+        let later = "DROP INDEX a_x;\nDROP INDEX b_y;\nCREATE INDEX b_y ON b (y, z);";
+        let objects = Objects::of([MIGRATION, later]);
+        let statements: Vec<_> = objects.indexes.iter().map(|index| &*index.statement).collect();
+        assert_eq!(statements, ["CREATE INDEX b_y ON b (y, z)"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ const WALL_CLOCK_ALLOWED: &[(&str, &str)] = &[
 const STOPWATCH_ALLOWED: &[(&str, &str)] = &[
     ("crates/ff-core/src/clock.rs", "it tells how long ago another machine's clock was read"),
     ("crates/ff-backend-postgres/src/pool.rs", "it tells which connections lay idle at a loss"),
+    ("crates/ff-backend-postgres/src/queue_heads.rs", "it bounds how long a place is gone by"),
     ("crates/ff-backend-sqlite/src/writer.rs", "it bounds how long a group and a wait last"),
     ("crates/ff-runtime/src/", "it measures how long this process waits, by tokio's clock"),
     ("crates/ff-runtime/tests/", "they read tokio's clock, which stands still until it is moved"),

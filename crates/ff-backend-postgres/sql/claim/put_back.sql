@@ -11,10 +11,10 @@ WITH held AS MATERIALIZED (
         AND a.execution_id = item.execution_id
         AND a.attempt_index = item.attempt_index
     WHERE e.attempt_index = item.attempt_index
-        AND e.lifecycle_phase = 'active'
-        AND a.lease_epoch = item.lease_epoch
         -- Written so that no index but the key's serves it.
-        AND coalesce(a.outcome) IS NULL
+        AND coalesce(e.lifecycle_phase) = 'active'
+        AND a.lease_epoch = item.lease_epoch
+        AND a.outcome IS NULL
     ORDER BY e.execution_id, e.partition_key
     FOR NO KEY UPDATE OF e, a
 ),

@@ -55,24 +55,28 @@ created AS (
         )
     ORDER BY item.execution_id, item.partition_key
     ON CONFLICT (partition_key, execution_id) DO NOTHING
-    RETURNING partition_key, execution_id
+    RETURNING partition_key, execution_id, lane_id
 ),
 -- A key that another transaction takes at the same time breaks the statement, which is then run again.
 keyed AS (
     INSERT INTO ff_idempotency (namespace, lane_id, idempotency_key, partition_key, execution_id)
     SELECT item.namespace, item.lane_id, item.idempotency_key, item.partition_key, item.execution_id
-    FROM created
-    JOIN item USING (partition_key, execution_id)
-    WHERE item.idempotency_key IS NOT NULL
+    FROM item
+    -- In a CASE it is looked up in a hash table, and not by going through all that was created.
+    WHERE CASE
+        WHEN item.idempotency_key IS NOT NULL
+            THEN (item.partition_key, item.execution_id) IN (
+                SELECT c.partition_key::bigint, c.execution_id FROM created AS c
+            )
+    END
     ORDER BY item.namespace, item.lane_id, item.idempotency_key
 ),
 lanes AS (
     INSERT INTO ff_lane (lane_id)
-    SELECT DISTINCT item.lane_id
-    FROM created
-    JOIN item USING (partition_key, execution_id)
-    WHERE $22 AND NOT EXISTS (SELECT 1 FROM ff_lane AS l WHERE l.lane_id = item.lane_id)
-    ORDER BY item.lane_id
+    SELECT new.lane_id
+    FROM (SELECT DISTINCT c.lane_id FROM created AS c) AS new
+    WHERE $22 AND NOT EXISTS (SELECT 1 FROM ff_lane AS l WHERE l.lane_id = new.lane_id)
+    ORDER BY new.lane_id
     ON CONFLICT DO NOTHING
 )
 SELECT partition_key, execution_id FROM created;

@@ -21,7 +21,7 @@ WITH item AS MATERIALIZED (
     )
 ),
 held AS MATERIALIZED (
-    SELECT e.partition_key, e.execution_id
+    SELECT e.ctid AS execution_row_id, a.ctid AS attempt_row_id, item.*
     FROM item
     JOIN ff_exec_core AS e
         ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id
@@ -32,6 +32,21 @@ held AS MATERIALIZED (
     WHERE e.xmin = item.version::text::xid AND a.xmin = item.attempt_version::text::xid
     ORDER BY e.execution_id, e.partition_key
     FOR NO KEY UPDATE OF e, a
+),
+-- The rows are locked, so they stay where they are. One that was changed just before it was locked is not seen
+-- there, and left to be loaded again with what belongs to it. Where a table has partitions, several rows are at
+-- one place.
+unchanged AS MATERIALIZED (
+    SELECT held.*
+    FROM held
+    JOIN ff_exec_core AS e
+        ON e.ctid = held.execution_row_id
+        AND e.partition_key = held.partition_key
+        AND e.execution_id = held.execution_id
+    JOIN ff_attempt AS a
+        ON a.ctid = held.attempt_row_id
+        AND a.partition_key = held.partition_key
+        AND a.execution_id = held.execution_id
 ),
 settled AS (
     UPDATE ff_exec_core AS e
@@ -51,9 +66,10 @@ settled AS (
             WHEN item.keep_result THEN e.result
             ELSE item.result
         END
-    FROM held
-    JOIN item USING (partition_key, execution_id)
-    WHERE e.partition_key = held.partition_key AND e.execution_id = held.execution_id
+    FROM unchanged AS item
+    WHERE e.ctid = item.execution_row_id
+        AND e.partition_key = item.partition_key
+        AND e.execution_id = item.execution_id
     RETURNING
         e.partition_key, e.execution_id, e.flow_id, e.namespace, e.tags, item.lease_event,
         item.completion_event
@@ -65,11 +81,10 @@ ended AS (
         outcome = item.outcome,
         error = item.error::jsonb,
         progress = item.progress::jsonb
-    FROM held
-    JOIN item USING (partition_key, execution_id)
-    WHERE a.partition_key = held.partition_key
-        AND a.execution_id = held.execution_id
-        AND a.attempt_index = item.attempt_index
+    FROM unchanged AS item
+    WHERE a.ctid = item.attempt_row_id
+        AND a.partition_key = item.partition_key
+        AND a.execution_id = item.execution_id
 ),
 lease_events AS (
     INSERT INTO ff_lease_event (

@@ -5,19 +5,19 @@ SELECT
     a.lease_expires_at_ms AS a_lease_expires_at_ms, a.started_at_ms AS a_started_at_ms,
     a.terminal_at_ms AS a_terminal_at_ms, a.outcome AS a_outcome, a.error::text AS a_error,
     a.progress::text AS a_progress
-FROM ff_attempt AS a
-JOIN ff_exec_core AS e
-    ON e.partition_key = a.partition_key
-    AND e.execution_id = a.execution_id
+FROM ff_exec_core AS e
+JOIN ff_attempt AS a
+    ON a.partition_key = e.partition_key
+    AND a.execution_id = e.execution_id
+    AND a.attempt_index = e.attempt_index
 CROSS JOIN LATERAL (
     SELECT format('{fp:%s}:%s', e.partition_key, e.execution_id) COLLATE "C" AS id
 ) AS text
-WHERE a.outcome IS NULL
+WHERE e.lifecycle_phase = 'active'
+    AND a.outcome IS NULL
     AND a.terminal_at_ms IS NULL
     AND a.lease_expires_at_ms <= $1
     AND a.worker_instance_id IS NOT NULL
-    AND e.lifecycle_phase = 'active'
-    AND e.attempt_index = a.attempt_index
     AND ($2::text IS NULL OR e.namespace = $2)
     AND ($3::bigint IS NULL OR (a.lease_expires_at_ms, text.id) > ($3, $4::text))
 ORDER BY a.lease_expires_at_ms, text.id

@@ -1,5 +1,6 @@
 -- $1: now, $2: executions to pass by, $3: limit
--- What is due, and then what was submitted more than a second ago.
+-- What is due, and then what was submitted more than a second ago, the newest first: the oldest is about to be
+-- claimed.
 WITH due AS MATERIALIZED (
     SELECT partition_key, execution_id
     FROM ff_exec_core
@@ -18,7 +19,7 @@ submitted AS MATERIALIZED (
         AND eligibility_state = 'eligible_now'
         AND created_at_ms < $1 - 1000
         AND execution_id <> ALL ($2::uuid[])
-    ORDER BY created_at_ms
+    ORDER BY created_at_ms DESC
     LIMIT $3
     FOR NO KEY UPDATE SKIP LOCKED
 )

@@ -32,7 +32,12 @@ pub(crate) async fn create(
     args: CreateExecutionArgs,
 ) -> Result<CreateExecutionResult, EngineError> {
     input::check_create(&args, &backend.config.limits())?;
-    only(create_items(backend, &[Item::new(args)]).await?)
+    // One that has a key may wait for whoever takes the same key: not with others in its company.
+    if args.idempotency_key.is_some() {
+        return only(create_checked(backend, vec![args]).await?);
+    }
+    let bytes = args.input_payload.len();
+    backend.batchers.create.call(args, bytes).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::create_executions`].
@@ -44,6 +49,14 @@ pub(crate) async fn create_batch(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
+    create_checked(backend, batch).await
+}
+
+/// Creates what the rules of input accept.
+pub(super) async fn create_checked(
+    backend: &PostgresBackend,
+    batch: Vec<CreateExecutionArgs>,
+) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let items: Vec<Item> = batch.into_iter().map(Item::new).collect();
     create_items(backend, &items).await
 }

@@ -4,7 +4,7 @@ use ff_core::engine_error::EngineError;
 use ff_core::rules::execution as rule;
 use ff_core::rules::input::{self, InputLimits};
 use ff_core::types::TimestampMs;
-use ff_sql::by_handle::{Answers, no_answer};
+use ff_sql::by_handle::{Answers, HasHandle, no_answer};
 
 use crate::columns;
 use crate::decide::decide;
@@ -24,7 +24,9 @@ pub(crate) async fn complete(
     result: Option<Vec<u8>>,
 ) -> Answer<()> {
     let item = Completion { handle: handle.clone(), result };
-    complete_batch(backend, vec![item]).await?.pop().unwrap_or_else(|| no_answer(LABEL))
+    check_completion(&item, &backend.config.limits())?;
+    let bytes = item.bytes();
+    backend.batchers.complete.call(item, bytes).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::complete_batch`].
@@ -46,7 +48,9 @@ pub(crate) async fn complete_batch(
 
 /// See [`ff_core::engine_backend::EngineBackend::fail`].
 pub(crate) async fn fail(backend: &PostgresBackend, item: Failure) -> Answer<FailOutcome> {
-    fail_batch(backend, vec![item]).await?.pop().unwrap_or_else(|| no_answer(LABEL))
+    check_failure(&item, &backend.config.limits())?;
+    let bytes = item.bytes();
+    backend.batchers.fail.call(item, bytes).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail_batch`].

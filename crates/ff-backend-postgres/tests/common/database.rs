@@ -13,7 +13,15 @@ use tokio::sync::OnceCell;
 const HOW_TO_GET_ONE: &str = "FF_PG_TEST_URL is not set: run the tests by `cargo xtask test`, which finds or \
      starts a PostgreSQL server, or set it to the URL of one whose user may create databases";
 
-const SCHEMA: &str = include_str!("../../migrations/0001_schema.sql");
+const SCHEMA: [&str; 2] = [
+    include_str!("../../migrations/0001_schema.sql"),
+    include_str!("../../migrations/0002_hot_path.sql"),
+];
+
+/// Lays the tables onto native hash partitions, as many as `PARTITIONS` says.
+const HASH_PARTITIONS: &str = include_str!("../../../../docs/hash_partitions.sql");
+/// The variable that has the tests run on them, when it is set.
+const PARTITIONS: &str = "FF_PG_TEST_PARTITIONS";
 
 /// The advisory lock under which one of many test processes makes the template.
 const TEMPLATE_LOCK: i64 = 0x6666_7465_6d70;
@@ -127,8 +135,9 @@ async fn execute(conn: &mut PgConnection, statement: &str) {
 
 /// Named after the schema, so that a changed one does not meet the template of before.
 async fn make_template() -> String {
+    let partitions = std::env::var(PARTITIONS).ok();
     let mut hasher = DefaultHasher::new();
-    SCHEMA.hash(&mut hasher);
+    (SCHEMA, &partitions, HASH_PARTITIONS).hash(&mut hasher);
     let name = format!("ff_template_{:016x}", hasher.finish());
     let mut conn = server().connect().await.unwrap();
     execute(&mut conn, &format!("SELECT pg_advisory_lock({TEMPLATE_LOCK})")).await;
@@ -139,6 +148,10 @@ async fn make_template() -> String {
         execute(&mut conn, &format!("CREATE DATABASE {name} TEMPLATE template0")).await;
         let pool = PgPoolOptions::new().connect_with(server().database(&name)).await.unwrap();
         ff_backend_postgres::apply_migrations(&pool).await.unwrap();
+        if let Some(partitions) = partitions {
+            let lay = format!("SET ff.partitions = {partitions}; {HASH_PARTITIONS}");
+            sqlx::raw_sql(AssertSqlSafe(lay)).execute(&pool).await.unwrap();
+        }
         pool.close().await;
         execute(&mut conn, &format!("ALTER DATABASE {name} IS_TEMPLATE true")).await;
     }

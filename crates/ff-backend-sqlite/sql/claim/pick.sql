@@ -93,7 +93,7 @@ SELECT
     a.lease_expires_at_ms AS a_lease_expires_at_ms, a.started_at_ms AS a_started_at_ms,
     a.terminal_at_ms AS a_terminal_at_ms, a.outcome AS a_outcome, a.error AS a_error,
     a.progress AS a_progress,
-    e.payload, e.payload_encoding
+    e.payload, e.payload_encoding, e.rowid AS row_id
 FROM picked
 CROSS JOIN ff_exec_core AS e ON e.rowid = picked.row
 LEFT JOIN ff_attempt AS a

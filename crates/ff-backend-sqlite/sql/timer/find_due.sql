@@ -1,5 +1,6 @@
 -- $1: now, $2: JSON array of executions to pass by, $3: limit
--- What was submitted more than a second ago is due for its admission.
+-- What was submitted more than a second ago is due for its admission, the newest first: the oldest is about to
+-- be claimed.
 SELECT partition_key, execution_id FROM (
     SELECT partition_key, execution_id
     FROM ff_exec_core
@@ -18,7 +19,7 @@ SELECT partition_key, execution_id FROM (
         AND eligibility_state = 'eligible_now'
         AND created_at_ms < $1 - 1000
         AND execution_id NOT IN (SELECT unhex(value, '-') FROM json_each($2))
-    ORDER BY created_at_ms
+    ORDER BY created_at_ms DESC
     LIMIT ($3 + 0)
 )
 LIMIT ($3 + 0);

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use ff_core::contracts::{CreateExecutionArgs, CreateExecutionResult};
 use ff_core::engine_error::EngineError;
@@ -8,16 +8,25 @@ use ff_core::rules::{execution as rule, input};
 use ff_core::types::ExecutionId;
 use ff_sql::document::{NewExecutionDocument, to_parameter};
 use ff_sql::rounds::rounds;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection};
 
 use crate::SqliteBackend;
 use crate::error::{from_sqlx, unexpected};
+use crate::lanes::KnownLanes;
 use crate::rows;
 use crate::tx::Tx;
 
 const CREATE: &str = include_str!("../../sql/execution/create.sql");
+const TAKE_KEYS: &str = include_str!("../../sql/execution/take_keys.sql");
 const REQUIRE_CAPABILITIES: &str = include_str!("../../sql/execution/require_capabilities.sql");
 const FIND_DUPLICATES: &str = include_str!("../../sql/execution/find_duplicates.sql");
+
+/// The place of a row in the statement that creates it.
+const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Rows that one statement creates at most.
+const ROWS_MAX: usize = 256;
 
 /// An execution to create, as it is asked for and as it will be stored.
 struct Item {
@@ -25,14 +34,16 @@ struct Item {
     new: NewExecution,
 }
 
+type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
+
 /// See [`ff_core::engine_backend::EngineBackend::create_execution`].
 pub(crate) async fn create(
     backend: &SqliteBackend,
     args: CreateExecutionArgs,
 ) -> Result<CreateExecutionResult, EngineError> {
     input::check_create(&args, &backend.config.limits())?;
-    let items = vec![Item::new(args)];
-    only(backend.writer.run(async move |tx| create_and_wake(tx, &items).await).await?)
+    let bytes = args.input_payload.len();
+    backend.batchers.create.call(args, bytes).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::create_executions`].
@@ -44,8 +55,24 @@ pub(crate) async fn create_batch(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
+    create_checked(backend, batch).await
+}
+
+/// Creates what the rules of input accept.
+pub(super) async fn create_checked(
+    backend: &SqliteBackend,
+    batch: Vec<CreateExecutionArgs>,
+) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let items: Vec<Item> = batch.into_iter().map(Item::new).collect();
-    backend.writer.run(async move |tx| create_and_wake(tx, &items).await).await
+    let lanes = backend.lanes.clone();
+    let create = async move |tx: &mut Tx<'_>| {
+        let results = create_and_wake(tx, &items, &lanes).await?;
+        Ok((items, results))
+    };
+    let (items, results) = backend.writer.run(create).await?;
+    let created = items.iter().zip(&results).filter(|(_, result)| is_created(result));
+    backend.lanes.remember(created.map(|(item, _)| &item.args.lane_id));
+    Ok(results)
 }
 
 /// See [`SqliteBackend::create_execution_in`].
@@ -56,7 +83,7 @@ pub(crate) async fn create_in(
 ) -> Result<CreateExecutionResult, EngineError> {
     input::check_create(&args, &backend.config.limits())?;
     let mut savepoint = conn.begin().await.map_err(from_sqlx)?;
-    let results = create_all(&mut savepoint, &[Item::new(args)]).await?;
+    let results = create_all(&mut savepoint, &[Item::new(args)], &backend.lanes).await?;
     savepoint.commit().await.map_err(from_sqlx)?;
     only(results)
 }
@@ -65,14 +92,18 @@ fn only(mut results: Vec<CreateExecutionResult>) -> Result<CreateExecutionResult
     results.pop().ok_or_else(|| unexpected("no answer to a creation"))
 }
 
+fn is_created(result: &CreateExecutionResult) -> bool {
+    matches!(result, CreateExecutionResult::Created { .. })
+}
+
 async fn create_and_wake(
     tx: &mut Tx<'_>,
     items: &[Item],
+    lanes: &KnownLanes,
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
-    let results = create_all(tx.conn(), items).await?;
+    let results = create_all(tx.conn(), items, lanes).await?;
     for (item, result) in items.iter().zip(&results) {
-        let created = matches!(result, CreateExecutionResult::Created { .. });
-        if created && is_claimable(&item.new.execution, item.args.now) {
+        if is_created(result) && is_claimable(&item.new.execution, item.args.now) {
             tx.wake(&item.args.lane_id);
         }
     }
@@ -82,6 +113,7 @@ async fn create_and_wake(
 async fn create_all(
     conn: &mut SqliteConnection,
     items: &[Item],
+    lanes: &KnownLanes,
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let mut results = vec![None; items.len()];
     for round in rounds(items, Item::keys) {
@@ -91,7 +123,10 @@ async fn create_all(
         }
     }
     let complete: Option<Vec<_>> = results.into_iter().collect();
-    complete.ok_or_else(|| unexpected("no answer to a creation"))
+    let results = complete.ok_or_else(|| unexpected("no answer to a creation"))?;
+    let created = items.iter().zip(&results).filter(|(_, result)| is_created(result));
+    lanes.store(conn, created.map(|(item, _)| &item.args.lane_id).collect()).await?;
+    Ok(results)
 }
 
 /// Creates items of which no two share an id or an idempotency key.
@@ -99,13 +134,11 @@ async fn create_round(
     conn: &mut SqliteConnection,
     items: &[&Item],
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
-    let documents: Vec<_> = items.iter().map(|item| item.document()).collect();
-    let rows = sqlx::query(CREATE)
-        .bind(to_parameter(&documents)?)
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(from_sqlx)?;
-    let created: HashSet<ExecutionId> = rows::by_key(&rows, |_| Ok(()))?.into_keys().collect();
+    let keyed = take_keys(conn, items).await?;
+    let may_be_new =
+        |item: &&Item| item.args.idempotency_key.is_none() || keyed.contains(item.id());
+    let new: Vec<&Item> = items.iter().copied().filter(may_be_new).collect();
+    let created = insert(conn, &new).await?;
     require_capabilities(conn, items, &created).await?;
     let missing: Vec<&Item> =
         items.iter().copied().filter(|item| !created.contains(item.id())).collect();
@@ -124,6 +157,47 @@ async fn create_round(
         });
     }
     Ok(results)
+}
+
+/// Takes the idempotency keys that are free, and tells whose those are.
+async fn take_keys(
+    conn: &mut SqliteConnection,
+    items: &[&Item],
+) -> Result<HashSet<ExecutionId>, EngineError> {
+    let keyed = items.iter().filter(|item| item.args.idempotency_key.is_some());
+    let documents: Vec<_> = keyed.map(|item| item.document()).collect();
+    if documents.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let take = sqlx::query(TAKE_KEYS).bind(to_parameter(&documents)?);
+    let rows = take.fetch_all(conn).await.map_err(from_sqlx)?;
+    Ok(rows::by_key(&rows, |_| Ok(()))?.into_keys().collect())
+}
+
+/// Stores what is not there, and tells what that was. A statement has a place for each row, and there are
+/// statements for 1, 2, 4 rows and so on, so that the few of them stay prepared.
+async fn insert(
+    conn: &mut SqliteConnection,
+    items: &[&Item],
+) -> Result<HashSet<ExecutionId>, EngineError> {
+    let mut created = HashSet::with_capacity(items.len());
+    let mut rest = items;
+    while !rest.is_empty() {
+        let rows = (1 << rest.len().ilog2()).min(ROWS_MAX);
+        let (part, later) = rest.split_at(rows);
+        let mut insert = sqlx::query(AssertSqlSafe(for_rows(rows)));
+        for item in part {
+            insert = item.bind(insert)?;
+        }
+        let rows = insert.fetch_all(&mut *conn).await.map_err(from_sqlx)?;
+        created.extend(rows::by_key(&rows, |_| Ok(()))?.into_keys());
+        rest = later;
+    }
+    Ok(created)
+}
+
+fn for_rows(rows: usize) -> String {
+    CREATE.replacen(ROW, &vec![ROW; rows].join(", "), 1)
 }
 
 async fn require_capabilities(
@@ -183,6 +257,36 @@ impl Item {
 
     fn document(&self) -> NewExecutionDocument<'_> {
         NewExecutionDocument::new(&self.args, &self.new)
+    }
+
+    /// Gives a statement the columns of the row.
+    fn bind<'q>(&'q self, statement: Insert<'q>) -> Result<Insert<'q>, EngineError> {
+        let execution = &self.new.execution;
+        let required: Vec<_> = self.new.requirement.iter().collect();
+        let required_set =
+            if required.is_empty() { String::new() } else { to_parameter(&required)? };
+        let tags: BTreeMap<_, _> = execution.tags.iter().collect();
+        Ok(statement
+            .bind(i64::from(execution.execution_id.partition()))
+            .bind(execution.execution_id.uuid())
+            .bind(execution.lane_id.as_str())
+            .bind(execution.lifecycle_phase.as_str())
+            .bind(execution.ownership_state.as_str())
+            .bind(execution.eligibility_state.as_str())
+            .bind(execution.public_state.as_str())
+            .bind(execution.attempt_state.as_str())
+            .bind(i64::from(execution.priority))
+            .bind(execution.created_at.0)
+            .bind(execution.eligible_at.map(|time| time.0))
+            .bind(execution.deadline_at.map(|time| time.0))
+            .bind(self.args.input_payload.as_slice())
+            .bind(execution.policy.as_ref().map(to_parameter).transpose()?)
+            .bind(execution.namespace.as_str())
+            .bind(execution.execution_kind.as_str())
+            .bind(execution.creator_identity.as_str())
+            .bind(self.args.payload_encoding.as_deref().unwrap_or_default())
+            .bind(to_parameter(&tags)?)
+            .bind(required_set))
     }
 
     /// What makes another item a duplicate of this one.

@@ -1,14 +1,13 @@
 use ff_core::backend::{FailOutcome, Handle};
 use ff_core::contracts::{Completion, Failure};
-use ff_core::decision::{Decision, Event};
+use ff_core::decision::Decision;
 use ff_core::engine_error::EngineError;
 use ff_core::rules::input::{self, InputLimits};
 use ff_core::rules::{execution as rule, lease::Held};
-use ff_core::state::CompletionOutcome;
 use ff_core::types::TimestampMs;
 use ff_sql::by_handle::HasHandle;
 use ff_sql::changes::{Changes, Loaded};
-use ff_sql::document::{EventDocuments, HandleDocument, KeyDocument, to_parameter};
+use ff_sql::document::{HandleDocument, KeyDocument, to_parameter};
 use ff_sql::rounds::rounds;
 
 use crate::error::{from_sqlx, unexpected};
@@ -16,7 +15,7 @@ use crate::tx::Tx;
 use crate::{LABEL, SqliteBackend, rows};
 
 const COMPLETE: &str = include_str!("../../sql/execution/complete.sql");
-const SUCCEED_ATTEMPTS: &str = include_str!("../../sql/execution/succeed_attempts.sql");
+const SUCCEED: &str = include_str!("../../sql/execution/succeed.sql");
 
 /// Bytes of results that one statement takes; SQLite's limit on a parameter is far above.
 const PART_BYTES: usize = 16 << 20;
@@ -30,7 +29,9 @@ pub(crate) async fn complete(
     result: Option<Vec<u8>>,
 ) -> Answer<()> {
     let item = Completion { handle: handle.clone(), result };
-    complete_batch(backend, vec![item]).await?.pop().unwrap_or_else(no_answer)
+    check_completion(&item, &backend.config.limits())?;
+    let bytes = item.bytes();
+    backend.batchers.complete.call(item, bytes).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::complete_batch`].
@@ -45,7 +46,9 @@ pub(crate) async fn complete_batch(
 
 /// See [`ff_core::engine_backend::EngineBackend::fail`].
 pub(crate) async fn fail(backend: &SqliteBackend, item: Failure) -> Answer<FailOutcome> {
-    fail_batch(backend, vec![item]).await?.pop().unwrap_or_else(no_answer)
+    check_failure(&item, &backend.config.limits())?;
+    let bytes = item.bytes();
+    backend.batchers.fail.call(item, bytes).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail_batch`].
@@ -67,7 +70,7 @@ async fn finish_batch<I, T>(
     finish_round: impl AsyncFn(&mut Tx<'_>, Vec<&I>) -> Answer<Vec<Answer<T>>> + Send + 'static,
 ) -> Answer<Vec<Answer<T>>>
 where
-    I: Weighed + Send + 'static,
+    I: HasHandle + Send + 'static,
     T: Send + 'static,
 {
     let mut answers: Vec<Option<Answer<T>>> =
@@ -101,12 +104,12 @@ where
 }
 
 /// Splits a round so that the results of a part fit into one parameter of a statement.
-fn parts<I: Weighed>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
+fn parts<I: HasHandle>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
     let mut parts = Vec::new();
     let mut part = Vec::new();
     let mut bytes = 0;
     for place in round {
-        let size = items[place].size();
+        let size = items[place].bytes();
         if bytes + size > PART_BYTES && !part.is_empty() {
             parts.push(std::mem::take(&mut part));
             bytes = 0;
@@ -120,23 +123,6 @@ fn parts<I: Weighed>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
 
 fn no_answer<T>() -> Answer<T> {
     Err(unexpected("no answer to a call by handle"))
-}
-
-/// A call by handle, and the bytes that come with it.
-trait Weighed: HasHandle {
-    fn size(&self) -> usize;
-}
-
-impl Weighed for Completion {
-    fn size(&self) -> usize {
-        self.result.as_ref().map_or(0, Vec::len)
-    }
-}
-
-impl Weighed for Failure {
-    fn size(&self) -> usize {
-        self.reason.message.len() + self.reason.detail.as_ref().map_or(0, Vec::len)
-    }
 }
 
 fn check_completion(item: &Completion, limits: &InputLimits) -> Answer<()> {
@@ -161,35 +147,32 @@ async fn complete_round(tx: &mut Tx<'_>, items: &[&Completion]) -> Answer<Vec<An
         .fetch_all(tx.conn())
         .await
         .map_err(from_sqlx)?;
-    let completed = rows::by_key(&rows, |_| Ok(()))?;
-    let (hits, misses): (Vec<&Completion>, Vec<&Completion>) =
-        items.iter().partition(|item| completed.contains_key(item.handle.execution_id()));
-    end_attempts(tx, &hits, now).await?;
+    let completed = rows::by_key(&rows, |row| rows::get::<i64>(row, "row_id"))?;
+    let row_of = |item: &&Completion| completed.get(item.handle.execution_id()).copied();
+    succeed(tx, &items.iter().filter_map(row_of).collect::<Vec<_>>(), now).await?;
+    let misses: Vec<&Completion> =
+        items.iter().copied().filter(|item| row_of(item).is_none()).collect();
     let mut missed = explain_misses(tx, &misses, now).await?.into_iter();
     let answers = items.iter().map(|item| {
-        let hit = completed.contains_key(item.handle.execution_id());
-        if hit { Ok(()) } else { missed.next().unwrap_or_else(no_answer) }
+        let is_hit = row_of(item).is_some();
+        if is_hit { Ok(()) } else { missed.next().unwrap_or_else(no_answer) }
     });
     Ok(answers.collect())
 }
 
-async fn end_attempts(tx: &mut Tx<'_>, hits: &[&Completion], now: TimestampMs) -> Answer<()> {
-    if hits.is_empty() {
+/// Ends the attempts of what was completed just now, and tells of it.
+async fn succeed(tx: &mut Tx<'_>, completed: &[i64], now: TimestampMs) -> Answer<()> {
+    if completed.is_empty() {
         return Ok(());
     }
-    let leases: Vec<_> = hits.iter().map(|item| KeyDocument::of_handle(&item.handle)).collect();
-    sqlx::query(SUCCEED_ATTEMPTS)
-        .bind(to_parameter(&leases)?)
+    sqlx::query(SUCCEED)
+        .bind(to_parameter(&completed)?)
         .bind(now.0)
+        .bind(tx.instance_tag_path())
         .execute(tx.conn())
         .await
         .map_err(from_sqlx)?;
-    let mut events = EventDocuments::default();
-    let success = [Event::completion(now, CompletionOutcome::Success)];
-    for item in hits {
-        events.extend(item.handle.execution_id(), &success);
-    }
-    tx.append(&events).await
+    Ok(())
 }
 
 /// What the hot statement did not match, asked of the rule.

@@ -71,13 +71,13 @@ fn counts_are_by_lane_and_state() {
 fn a_migration_tells_what_it_did_and_the_doctor_finds_nothing_wrong_then() {
     let bench = Workbench::new();
     assert_eq!(bench.json(&["migrate"]), json!({ "before": null, "after": 1 }));
-    assert_eq!(text(&bench.ff(&["migrate"]).stdout), "already up to date at version 1\n");
+    assert_eq!(text(&bench.ff(&["migrate"]).stdout), "already up to date at version 2\n");
     let examination = bench.json(&["doctor"]);
     assert_eq!((&examination["schema_version"], &examination["findings"]), (&json!(1), &json!([])));
     let human = text(&bench.ff(&["doctor"]).stdout);
     let (server, rest) = human.split_once(", ").unwrap();
     assert!(server.starts_with("SQLite 3."), "{server}");
-    assert_eq!(rest, "schema version 1\nnothing is wrong\n");
+    assert_eq!(rest, "schema version 2\nnothing is wrong\n");
 }
 
 #[test]

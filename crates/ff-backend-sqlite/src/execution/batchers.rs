@@ -1,0 +1,48 @@
+use std::sync::{Arc, Weak};
+
+use ff_core::backend::FailOutcome;
+use ff_core::contracts::{Completion, CreateExecutionArgs, CreateExecutionResult, Failure};
+use ff_core::engine_error::EngineError;
+use ff_sql::batcher::Batcher;
+
+use super::{create, finish};
+use crate::error::unexpected;
+use crate::{LABEL, SqliteBackend};
+
+/// Batches of each kind that run at the same time: there is one writer.
+const RUNNING_MAX: usize = 1;
+
+/// The single calls that are run in batches with those beside them.
+pub(crate) struct Batchers {
+    pub(crate) create: Batcher<CreateExecutionArgs, CreateExecutionResult>,
+    pub(crate) complete: Batcher<Completion, ()>,
+    pub(crate) fail: Batcher<Failure, FailOutcome>,
+}
+
+impl Batchers {
+    /// Those of the backend, which goes when nobody but these has it.
+    pub(crate) fn of(backend: &Weak<SqliteBackend>) -> Self {
+        let (creating, completing, failing) = (backend.clone(), backend.clone(), backend.clone());
+        Self {
+            create: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+                let backend = reach(&creating);
+                Box::pin(async move {
+                    let results = create::create_checked(&*backend?, batch).await?;
+                    Ok(results.into_iter().map(Ok).collect())
+                })
+            }),
+            complete: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+                let backend = reach(&completing);
+                Box::pin(async move { finish::complete_batch(&*backend?, batch).await })
+            }),
+            fail: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+                let backend = reach(&failing);
+                Box::pin(async move { finish::fail_batch(&*backend?, batch).await })
+            }),
+        }
+    }
+}
+
+fn reach(backend: &Weak<SqliteBackend>) -> Result<Arc<SqliteBackend>, EngineError> {
+    backend.upgrade().ok_or_else(|| unexpected("the backend was dropped"))
+}

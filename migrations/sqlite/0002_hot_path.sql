@@ -1,0 +1,2 @@
+-- SQLite takes what was claimed or has ended out of its indexes at once: nothing is to change here. Both
+-- databases have migrations of the same numbers.
