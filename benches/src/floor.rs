@@ -29,7 +29,8 @@ use crate::{Bench, Outcome};
 const DRAIN: u64 = 256;
 /// What the floor believes the time to be.
 const NOW_MS: i64 = 1_700_000_000_000;
-const EXPIRY_MS: i64 = NOW_MS + crate::work::LEASE_TTL_MS as i64;
+/// Later than any bench, also by the engine's clock: it renews some of these leases.
+const EXPIRY_MS: i64 = 4_000_000_000_000;
 
 /// The floor of a store.
 pub struct Floor {

@@ -17,7 +17,7 @@ use ff_core::types::{ExecutionId, LaneId, Namespace, TimestampMs, WorkerId, Work
 use crate::Bench;
 
 /// Longer than any bench runs, so that no lease is renewed or runs out.
-pub(crate) const LEASE_TTL_MS: u32 = 3_600_000;
+const LEASE_TTL_MS: u32 = 3_600_000;
 /// What executions are created in when that is not measured.
 pub const LOAD: u64 = 1_000;
 /// Where the work of ours is; the floor's own is in another lane.
