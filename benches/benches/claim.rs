@@ -68,7 +68,7 @@ fn claim_backlog(criterion: &mut Criterion, store: Store, lanes: &[Lane]) -> Out
             Lane::Blocked(blocked) => format!("behind {blocked} blocked"),
         };
         let case = Case { store, bench: "claim_backlog", case, unit: Unit::Milliseconds };
-        run::sample(&mut group, (&case, weaker), |iterations| {
+        run::sample(&mut group, (&case, weaker), &mut |iterations| {
             runtime.block_on(claims(&bench, &mut floor, (*lane, iterations.max(CLAIMS))))
         })?;
         // A database is dropped by the runtime that made it.

@@ -87,7 +87,7 @@ fn measure(
         })?;
         let case =
             Case { store, bench, case: (*name).to_owned(), unit: Unit::PerSecond("executions") };
-        run::sample(&mut group, (&case, weaker), |iterations| {
+        run::sample(&mut group, (&case, weaker), &mut |iterations| {
             let units = work.units(iterations);
             runtime.block_on(async {
                 let ours = ours(&open, *work, units).await;

@@ -25,7 +25,7 @@ fn renew(criterion: &mut Criterion, runtime: &Runtime, store: Store) -> Outcome<
         let case = format!("{name}, {held} held");
         let case = Case { store, bench: "renew", case, unit: Unit::PerSecond("leases") };
         let mut lists = handles.chunks(size).cycle();
-        run::sample(&mut group, (&case, weaker.clone()), |iterations| {
+        run::sample(&mut group, (&case, weaker.clone()), &mut |iterations| {
             let calls = usize::try_from(iterations).unwrap().div_ceil(size);
             let lists: Vec<_> = lists.by_ref().take(calls).collect();
             let leases = lists.iter().map(|list| list.len() as u64).sum();

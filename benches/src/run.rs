@@ -53,7 +53,8 @@ pub fn group<'c>(
 pub fn sample(
     group: &mut BenchmarkGroup<'_, WallTime>,
     (case, weaker): (&Case, Option<String>),
-    mut measure: impl FnMut(u64) -> Pair,
+    // Not a type of its own, so that criterion is compiled once and not for every bench.
+    measure: &mut dyn FnMut(u64) -> Pair,
 ) -> Outcome<()> {
     let mut pairs = Vec::new();
     group.bench_function(&case.case, |bencher| {

@@ -80,9 +80,9 @@ mod tests {
             ..figure("10 members", "ms", 1.5)
         };
         expect![[r#"
-            bench      store     case                        figure  unit          p99 ms  floor  ratio           range
-            lifecycle  sqlite    single/8 workers             10000  executions/s    4.25  20000   0.50  10000 to 10000
-            lifecycle  postgres  10 members (not durable)      1.50  ms                 -      -      -    1.50 to 1.50
+            bench      store     case                      figure  unit          p99 ms  floor  ratio           range
+            lifecycle  sqlite    single/8 workers           10000  executions/s    4.25  20000   0.50  10000 to 10000
+            lifecycle  postgres  10 members (not durable)    1.50  ms                 -      -      -    1.50 to 1.50
             NOT DURABLE: postgres with fsync=off
         "#]]
         .assert_eq(&text(&[rate, latency]));

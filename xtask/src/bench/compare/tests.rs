@@ -45,7 +45,7 @@ fn what_only_one_of_them_has_is_named_and_fails_nothing() {
     expect![[r#"
         | bench | store | case | base | head | unit | speed | p99 ms | p99 change | |
         | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | --- |
-        | lifecycle | sqlite | 10 members | 1.00 | 2.00 | ms | -50 % | | | **slower** |
+        | lifecycle | sqlite | 10 members | 1.00 | 2.00 | ms | -50 % |  |  | **slower** |
         | lifecycle | sqlite | single | 1000 | 2000 | executions/s | +100 % | 4.00 to 4.40 | +10 % |  |
 
         Only in the base: sqlite lifecycle old.
