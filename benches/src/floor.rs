@@ -56,7 +56,7 @@ impl Floor {
         let way = match bench.place() {
             Place::File(file) => Way::Sqlite(sqlite::Sqlite::open(&file, queue).await?),
             Place::Server(options) => {
-                Way::Postgres(postgres::Postgres::open(options, queue).await?)
+                Way::Postgres(postgres::Postgres::open(*options, queue).await?)
             }
         };
         Ok(Self { lane, partitions, way })

@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::stats::{median, millis, percentile, range};
 use crate::{Outcome, Store};
 
+/// Single ones that a p99 is of, at least.
+const P99_OF: usize = 100;
+
 /// What is measured, and what its figure is.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -120,7 +123,7 @@ impl Figure {
             min,
             max,
             // Of a few it would only be the largest.
-            p99: percentile(&latencies, 0.99).filter(|_| latencies.len() >= 100),
+            p99: percentile(&latencies, 0.99).filter(|_| latencies.len() >= P99_OF),
             floor: (!floor.is_empty()).then(|| median(&floor)),
             ratio: (!ratios.is_empty()).then(|| median(&ratios)),
             weaker,

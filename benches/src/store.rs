@@ -65,7 +65,7 @@ enum Home {
 /// Where a store is, for whoever opens it beside the backend.
 pub(crate) enum Place {
     File(PathBuf),
-    Server(PgConnectOptions),
+    Server(Box<PgConnectOptions>),
 }
 
 impl Bench {
@@ -128,7 +128,7 @@ impl Bench {
     pub(crate) fn place(&self) -> Place {
         match &self.home {
             Home::Directory(directory) => Place::File(file(directory)),
-            Home::Database(database) => Place::Server(database.options()),
+            Home::Database(database) => Place::Server(Box::new(database.options())),
         }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn share(whole: u64, parts: u64, part: u64) -> u64 {
 /// The sizes of batches that together are the whole.
 pub(crate) fn batches(whole: u64, size: u64) -> impl Iterator<Item = u64> {
     let full = std::iter::repeat_n(size, usize::try_from(whole / size).unwrap_or(usize::MAX));
-    full.chain((whole % size > 0).then_some(whole % size))
+    full.chain((!whole.is_multiple_of(size)).then_some(whole % size))
 }
 
 #[cfg(test)]

@@ -25,15 +25,14 @@ impl Bench {
         let (flow_id, now) = (FlowId::new(), TimestampMs::from_millis(0));
         let namespace = Namespace::new("default");
         let flow_kind = "bench".to_owned();
-        let (id, tags) = (flow_id.clone(), HashMap::new());
-        let args = CreateFlowArgs { flow_id: id, flow_kind, namespace, tags, now };
+        let tags = HashMap::new();
+        let args = CreateFlowArgs { flow_id, flow_kind, namespace, tags, now };
         self.backend.create_flow(args).await?;
         for batch in batches(members, LOAD) {
             let batch: Vec<_> = (0..batch).map(|_| self.member_of(&flow_id)).collect();
             let ids: Vec<_> = batch.iter().map(|args| args.execution_id.clone()).collect();
             self.backend.create_executions(batch).await?;
             let adding = ids.into_iter().map(|execution_id| {
-                let flow_id = flow_id.clone();
                 let args = AddExecutionToFlowArgs { flow_id, execution_id, now };
                 self.backend.add_execution_to_flow(args)
             });

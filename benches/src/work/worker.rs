@@ -12,23 +12,25 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{KIND, LANE, LOAD, Latencies};
+use super::{KIND, LANE, LOAD, Latencies, lane};
 use crate::report::Run;
 use crate::{Bench, Outcome};
 
+/// Between two looks at what is still running.
+const LOOK: Duration = Duration::from_millis(1);
 /// Between two pickups, so that the worker is idle again.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Bench {
     /// Works off a backlog by a worker of so many slots, until the last execution is durably completed.
     ///
-    /// The worker is told to stop when its last handler has run, and ends when all is stored; that it says
-    /// goodbye to the registry is in the time too.
+    /// When all handlers have run, the store is asked every millisecond how many it still counts as running.
+    /// How long the worker takes to stop is not in the time.
     ///
     /// # Errors
     /// As the backend and the worker; when an execution was not completed.
     pub async fn drain(&self, executions: u64, slots: usize) -> Outcome<Run> {
-        let done = self.completed().await?;
+        let done = self.count(PublicState::Completed).await?;
         self.create_in_batches(executions, LOAD).await?;
         self.settle().await?;
         let all = Arc::new(Countdown { left: AtomicU64::new(executions), over: Notify::new() });
@@ -40,9 +42,18 @@ impl Bench {
         let worker = Worker::builder(Arc::clone(&self.backend)).lane(LANE).concurrency(slots);
         let worker = worker.handler(KIND, handler).build()?;
         let start = Instant::now();
-        worker.run_until(all.over.notified()).await?;
-        let elapsed = start.elapsed();
-        match self.completed().await? - done {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let work = worker.run_until(async { drop(stopped.await) });
+        let work = async { Outcome::Ok(work.await?) };
+        let ((), elapsed) = tokio::try_join!(work, async {
+            let _stops = stop;
+            all.over.notified().await;
+            while self.count(PublicState::Running).await? > 0 {
+                sleep(LOOK).await;
+            }
+            Outcome::Ok(start.elapsed())
+        })?;
+        match self.count(PublicState::Completed).await? - done {
             count if count == executions => {
                 Ok(Run { units: executions, elapsed, latencies: Latencies::new() })
             }
@@ -50,14 +61,12 @@ impl Bench {
         }
     }
 
-    /// How many executions are completed.
-    ///
-    /// # Errors
-    /// As the backend.
-    pub async fn completed(&self) -> Outcome<u64> {
-        let counts = self.backend.count_executions(&ExecutionFilter::default()).await?;
-        let completed = counts.iter().filter(|count| count.public_state == PublicState::Completed);
-        Ok(completed.map(|count| count.count).sum())
+    /// How many executions of the lane are in this state.
+    async fn count(&self, state: PublicState) -> Outcome<u64> {
+        let (lane_id, public_state) = (Some(lane()), Some(state));
+        let filter = ExecutionFilter { lane_id, public_state, ..ExecutionFilter::default() };
+        let counts = self.backend.count_executions(&filter).await?;
+        Ok(counts.iter().map(|count| count.count).sum())
     }
 
     /// Creates executions one by one while a worker is idle, through the same backend or through another
