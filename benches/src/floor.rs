@@ -7,7 +7,8 @@
 //! - On PostgreSQL an operation is one statement and one commit, from a pool of as many connections as the
 //!   backend's has by default.
 //! - On SQLite one connection writes, and as many operations are in one transaction as the engine's writer has
-//!   waiting: that of 32 workers is 32 creations, then 32 claims, then 32 completions.
+//!   waiting: that of 32 workers is 32 creations, then 32 claims, then 32 completions. They share their statements,
+//!   as those of a batch do.
 //!
 //! Both are driven through sqlx, as the backends are.
 

@@ -1,4 +1,5 @@
-//! The floor on SQLite: plain prepared statements, a row each, so many operations in one transaction.
+//! The floor on SQLite: so many operations in one transaction, and a prepared statement a table for all of them, which
+//! is faster than one for each row.
 
 use std::path::Path;
 
@@ -12,38 +13,43 @@ use crate::work::{KIND, PAYLOAD};
 const CREATE: &str = "INSERT INTO ff_exec_core (partition_key, execution_id, lane_id, lifecycle_phase, \
     ownership_state, eligibility_state, public_state, attempt_state, created_at_ms, payload, \
     execution_kind, payload_encoding) \
-    VALUES (?, ?, ?, 'submitted', 'unowned', 'eligible_now', 'waiting', 'pending', 0, ?, ?, 'json')";
+    SELECT ?1, unhex(item.value, '-'), ?3, 'submitted', 'unowned', 'eligible_now', 'waiting', \
+        'pending', 0, ?4, ?5, 'json' \
+    FROM json_each(?2) AS item";
 
 const CLAIM: &str = "UPDATE ff_exec_core SET lifecycle_phase = 'active', ownership_state = 'leased', \
     eligibility_state = 'not_applicable', public_state = 'running', \
-    attempt_state = 'running_attempt', eligible_at_ms = NULL, started_at_ms = ? \
-    WHERE rowid = ( \
+    attempt_state = 'running_attempt', eligible_at_ms = NULL, started_at_ms = ?1 \
+    WHERE rowid IN ( \
         SELECT rowid FROM ff_exec_core INDEXED BY ff_exec_core_claimable \
-        WHERE lane_id = ? AND required_set = '' \
+        WHERE lane_id = ?2 AND required_set = '' \
             AND lifecycle_phase IN ('submitted', 'runnable') AND eligibility_state = 'eligible_now' \
-        ORDER BY priority DESC, created_at_ms, execution_id, partition_key LIMIT 1 \
+        ORDER BY priority DESC, created_at_ms, execution_id, partition_key LIMIT (?3 + 0) \
     ) RETURNING execution_id, payload";
 
 const LEASE: &str = "INSERT INTO ff_attempt (partition_key, execution_id, attempt_index, worker_id, \
     worker_instance_id, lease_epoch, lease_expires_at_ms, started_at_ms) \
-    VALUES (?, ?, 0, 'floor', 'floor', 1, ?, ?)";
+    SELECT ?1, unhex(item.value, '-'), 0, 'floor', 'floor', 1, ?3, ?4 FROM json_each(?2) AS item";
 
 const ACQUIRED: &str = "INSERT INTO ff_lease_event (partition_key, execution_id, event_type, \
-    occurred_at_ms) VALUES (?, ?, 'acquired', ?)";
+    occurred_at_ms) SELECT ?1, item.value, 'acquired', ?3 FROM json_each(?2) AS item";
 
 const COMPLETE: &str = "UPDATE ff_exec_core SET lifecycle_phase = 'terminal', \
     ownership_state = 'unowned', eligibility_state = 'not_applicable', public_state = 'completed', \
-    attempt_state = 'attempt_terminal', terminal_at_ms = ? \
-    WHERE partition_key = ? AND execution_id = ? AND lifecycle_phase = 'active'";
+    attempt_state = 'attempt_terminal', terminal_at_ms = ?3 \
+    WHERE partition_key = ?1 AND lifecycle_phase = 'active' \
+        AND execution_id IN (SELECT unhex(value, '-') FROM json_each(?2))";
 
-const SUCCEED: &str = "UPDATE ff_attempt SET outcome = 'success', terminal_at_ms = ?, \
-    lease_expires_at_ms = NULL WHERE partition_key = ? AND execution_id = ? AND attempt_index = 0";
+const SUCCEED: &str = "UPDATE ff_attempt SET outcome = 'success', terminal_at_ms = ?3, \
+    lease_expires_at_ms = NULL WHERE partition_key = ?1 AND attempt_index = 0 \
+        AND execution_id IN (SELECT unhex(value, '-') FROM json_each(?2))";
 
 const COMPLETED: &str = "INSERT INTO ff_completion_event (partition_key, execution_id, outcome, \
-    occurred_at_ms) VALUES (?, ?, 'success', ?)";
+    occurred_at_ms) SELECT ?1, unhex(item.value, '-'), 'success', ?3 FROM json_each(?2) AS item";
 
-const RENEW: &str = "UPDATE ff_attempt SET lease_expires_at_ms = ? \
-    WHERE partition_key = ? AND execution_id = ? AND attempt_index = 0";
+const RENEW: &str = "UPDATE ff_attempt SET lease_expires_at_ms = ?3 \
+    WHERE partition_key = ?1 AND attempt_index = 0 \
+        AND execution_id IN (SELECT unhex(value, '-') FROM json_each(?2))";
 
 type Outcome<T> = Result<T, sqlx::Error>;
 
@@ -96,12 +102,8 @@ impl Sqlite {
     }
 
     pub(super) async fn renew(&mut self, ids: &[Uuid]) -> Outcome<()> {
-        let partition = self.queue.partition;
         self.begin().await?;
-        for id in ids {
-            let renew = sqlx::query(RENEW).bind(EXPIRY_MS).bind(partition).bind(id);
-            renew.execute(&mut self.conn).await?;
-        }
+        self.change(RENEW, (&list(ids), EXPIRY_MS)).await?;
         self.commit().await
     }
 
@@ -119,40 +121,36 @@ impl Sqlite {
     }
 
     async fn insert(&mut self, ids: &[Uuid]) -> Outcome<()> {
-        for id in ids {
-            let create = sqlx::query(CREATE).bind(self.queue.partition).bind(id);
-            let create = create.bind(self.queue.lane.as_str()).bind(PAYLOAD).bind(KIND);
-            create.execute(&mut self.conn).await?;
-        }
-        Ok(())
+        let create = sqlx::query(CREATE).bind(self.queue.partition).bind(list(ids));
+        let create = create.bind(self.queue.lane.as_str()).bind(PAYLOAD).bind(KIND);
+        create.execute(&mut self.conn).await.map(drop)
     }
 
     async fn pick(&mut self, count: u64) -> Outcome<Vec<Uuid>> {
-        let (partition, mut claimed) = (self.queue.partition, Vec::new());
-        for _ in 0..count {
-            let claim = sqlx::query(CLAIM).bind(NOW_MS).bind(self.queue.lane.as_str());
-            let Some(row) = claim.fetch_optional(&mut self.conn).await? else { break };
-            let id: Uuid = row.try_get(0)?;
-            let lease = sqlx::query(LEASE).bind(partition).bind(id).bind(EXPIRY_MS).bind(NOW_MS);
-            lease.execute(&mut self.conn).await?;
-            let event = sqlx::query(ACQUIRED).bind(partition).bind(id.to_string()).bind(NOW_MS);
-            event.execute(&mut self.conn).await?;
-            claimed.push(id);
+        let claim = sqlx::query(CLAIM).bind(NOW_MS).bind(self.queue.lane.as_str());
+        let rows = claim.bind(count.cast_signed()).fetch_all(&mut self.conn).await?;
+        let claimed: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Outcome<_>>()?;
+        if !claimed.is_empty() {
+            let list = list(&claimed);
+            let lease = sqlx::query(LEASE).bind(self.queue.partition).bind(&list);
+            lease.bind(EXPIRY_MS).bind(NOW_MS).execute(&mut self.conn).await?;
+            self.change(ACQUIRED, (&list, NOW_MS)).await?;
         }
         Ok(claimed)
     }
 
     async fn finish(&mut self, ids: &[Uuid]) -> Outcome<()> {
-        let partition = self.queue.partition;
-        for id in ids {
-            for update in [COMPLETE, SUCCEED] {
-                let update = sqlx::query(update).bind(NOW_MS).bind(partition).bind(id);
-                update.execute(&mut self.conn).await?;
-            }
-            let event = sqlx::query(COMPLETED).bind(partition).bind(id).bind(NOW_MS);
-            event.execute(&mut self.conn).await?;
+        let list = list(ids);
+        for statement in [COMPLETE, SUCCEED, COMPLETED] {
+            self.change(statement, (&list, NOW_MS)).await?;
         }
         Ok(())
+    }
+
+    /// Runs a statement that takes the partition, the list and a time.
+    async fn change(&mut self, sql: &'static str, (list, at): (&str, i64)) -> Outcome<()> {
+        let change = sqlx::query(sql).bind(self.queue.partition).bind(list).bind(at);
+        change.execute(&mut self.conn).await.map(drop)
     }
 
     async fn begin(&mut self) -> Outcome<()> {
@@ -166,4 +164,10 @@ impl Sqlite {
 
 fn size(group: u64) -> usize {
     usize::try_from(group).unwrap_or(usize::MAX).max(1)
+}
+
+/// As a JSON array, which is SQLite's way to be given many.
+fn list(ids: &[Uuid]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+    format!("[{}]", ids.join(","))
 }

@@ -18,6 +18,8 @@ use crate::{Bench, Outcome};
 
 /// Between two looks at what is still running.
 const LOOK: Duration = Duration::from_millis(1);
+/// How long a claim of a drain waits: none has to before the end, and the worker waits for it to stop.
+const CLAIM_WAIT: Duration = Duration::from_millis(20);
 /// Between two pickups, so that the worker is idle again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -40,7 +42,7 @@ impl Bench {
             async { Ok::<_, HandlerError>(()) }
         };
         let worker = Worker::builder(Arc::clone(&self.backend)).lane(LANE).concurrency(slots);
-        let worker = worker.handler(KIND, handler).build()?;
+        let worker = worker.claim_wait(CLAIM_WAIT).handler(KIND, handler).build()?;
         let start = Instant::now();
         let (stop, stopped) = oneshot::channel::<()>();
         let work = worker.run_until(async { drop(stopped.await) });
