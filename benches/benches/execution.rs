@@ -1,90 +1,113 @@
-//! `create` and `lifecycle`: executions a second, every one durable (SQLite by `synchronous=FULL`, PostgreSQL
-//! by what its server is set to).
-//!
-//! The time is that of one execution. Compare figures of one run only: disks and neighbours differ.
+//! `create` and `lifecycle`: executions a second, every one durable; the p99 is of one execution.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
-use std::time::{Duration, Instant};
-
-use criterion::{Criterion, criterion_group, criterion_main};
-use ff_benches::{Bench, Store};
+use criterion::Criterion;
+use ff_benches::report::{Case, Pair, Run, Unit};
+use ff_benches::run::{self, timed};
+use ff_benches::{Bench, Floor, Outcome, Store};
 use tokio::runtime::Runtime;
 
-const MEASURED: Duration = Duration::from_secs(5);
+/// What a case measures, of ours and of the floor.
+#[derive(Clone, Copy)]
+enum Work {
+    Create { producers: u64 },
+    CreateInBatches { size: u64 },
+    Lifecycle { workers: u64 },
+    LifecycleInBatches { size: u64 },
+}
 
-/// Times `iterations` executions of the work on a new store.
-fn timed(
-    (runtime, store): (&Runtime, Store),
-    iterations: u64,
-    work: impl AsyncFnOnce(&Bench, u64),
-) -> Duration {
-    runtime.block_on(async {
-        let bench = Bench::open(store).await.unwrap();
-        let start = Instant::now();
-        work(&bench, iterations).await;
-        start.elapsed()
+use Work::{Create, CreateInBatches, Lifecycle, LifecycleInBatches};
+
+const CREATE: [(&str, Work); 4] = [
+    ("single/1 producer", Create { producers: 1 }),
+    ("single/16 producers", Create { producers: 16 }),
+    ("batch/100", CreateInBatches { size: 100 }),
+    ("batch/1000", CreateInBatches { size: 1_000 }),
+];
+const LIFECYCLE: [(&str, Work); 4] = [
+    ("single/1 worker", Lifecycle { workers: 1 }),
+    ("single/8 workers", Lifecycle { workers: 8 }),
+    ("single/32 workers", Lifecycle { workers: 32 }),
+    ("batch/100", LifecycleInBatches { size: 100 }),
+];
+
+async fn ours(bench: &Bench, work: Work, units: u64) -> Run {
+    timed(units, async {
+        match work {
+            Create { producers } => bench.create(units, producers).await,
+            CreateInBatches { size } => bench.create_in_batches(units, size).await,
+            Lifecycle { workers } => bench.lifecycle(units, workers).await,
+            LifecycleInBatches { size } => bench.lifecycle_in_batches(units, size).await,
+        }
     })
+    .await
+    .unwrap()
 }
 
-fn create(criterion: &mut Criterion) {
-    for store in Store::all() {
-        create_on(criterion, store);
-    }
+async fn floor(floor: &mut Floor, work: Work, units: u64) -> Run {
+    timed(units, async {
+        match work {
+            Create { producers } => floor.create(units, producers).await,
+            CreateInBatches { size } => floor.create_in_batches(units, size).await,
+            Lifecycle { workers } => floor.lifecycle(units, workers).await,
+            LifecycleInBatches { size } => floor.lifecycle_in_batches(units, size).await,
+        }
+    })
+    .await
+    .unwrap()
 }
 
-fn create_on(criterion: &mut Criterion, store: Store) {
-    let runtime = Runtime::new().unwrap();
-    let mut group = criterion.benchmark_group(format!("{}/create", store.label()));
-    group.measurement_time(MEASURED).sample_size(10);
-    for producers in [1, 16] {
-        group.bench_function(format!("single/{producers} producers"), |bencher| {
-            bencher.iter_custom(|iterations| {
-                timed((&runtime, store), iterations, async |bench, executions| {
-                    bench.create(executions, producers).await.unwrap();
-                })
-            });
-        });
-    }
-    for size in [100, 1_000] {
-        group.bench_function(format!("batch/{size}"), |bencher| {
-            bencher.iter_custom(|iterations| {
-                timed((&runtime, store), iterations, async |bench, executions| {
-                    bench.create_in_batches(executions, size).await.unwrap();
-                })
-            });
-        });
-    }
-    group.finish();
-}
-
-fn lifecycle(criterion: &mut Criterion) {
-    for store in Store::all() {
-        lifecycle_on(criterion, store);
+impl Work {
+    /// Whole batches only, for a batch of a few is no batch.
+    fn units(self, iterations: u64) -> u64 {
+        match self {
+            CreateInBatches { size } | LifecycleInBatches { size } => {
+                iterations.next_multiple_of(size)
+            }
+            Create { producers: at_once } | Lifecycle { workers: at_once } => {
+                iterations.next_multiple_of(at_once)
+            }
+        }
     }
 }
 
-fn lifecycle_on(criterion: &mut Criterion, store: Store) {
-    let runtime = Runtime::new().unwrap();
-    let mut group = criterion.benchmark_group(format!("{}/lifecycle", store.label()));
-    group.measurement_time(MEASURED).sample_size(10);
-    for workers in [1, 8, 32] {
-        group.bench_function(format!("single/{workers} workers"), |bencher| {
-            bencher.iter_custom(|iterations| {
-                timed((&runtime, store), iterations, async |bench, executions| {
-                    bench.lifecycle(executions, workers).await.unwrap();
-                })
-            });
-        });
-    }
-    group.bench_function("batch/100", |bencher| {
-        bencher.iter_custom(|iterations| {
-            timed((&runtime, store), iterations, async |bench, executions| {
-                bench.lifecycle_in_batches(executions, 100).await.unwrap();
+fn measure(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    (store, bench): (Store, &'static str),
+    cases: &[(&str, Work)],
+) -> Outcome<()> {
+    let mut group = run::group(criterion, store, bench);
+    for (name, work) in cases {
+        let (open, mut beside, weaker) = runtime.block_on(async {
+            let open = Bench::open(store).await?;
+            let beside = Floor::beside(&open, "floor").await?;
+            let weaker = open.weaker().await?;
+            Outcome::Ok((open, beside, weaker))
+        })?;
+        let case =
+            Case { store, bench, case: (*name).to_owned(), unit: Unit::PerSecond("executions") };
+        run::sample(&mut group, (&case, weaker), &mut |iterations| {
+            let units = work.units(iterations);
+            runtime.block_on(async {
+                let ours = ours(&open, *work, units).await;
+                Pair { ours, floor: Some(floor(&mut beside, *work, units).await) }
             })
-        });
-    });
+        })?;
+        // A database is dropped by the runtime that made it.
+        runtime.block_on(async move { drop((open, beside)) });
+    }
     group.finish();
+    Ok(())
 }
 
-criterion_group!(benches, create, lifecycle);
-criterion_main!(benches);
+fn main() -> Outcome<()> {
+    let mut criterion = run::criterion();
+    let runtime = Runtime::new()?;
+    for store in Store::all() {
+        measure(&mut criterion, &runtime, (store, "create"), &CREATE)?;
+        measure(&mut criterion, &runtime, (store, "lifecycle"), &LIFECYCLE)?;
+    }
+    criterion.final_summary();
+    Ok(())
+}

@@ -1,6 +1,8 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance`, `model` and `chaos`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance`, `model`, `chaos` and
+//! `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
+mod bench;
 mod chaos;
 mod ci;
 mod conformance;
@@ -31,9 +33,14 @@ usage: cargo xtask COMMAND
   chaos [--seconds N] [--backend sqlite|postgres] [--seed N]
                           kill, freeze, cut off and fill up for N seconds, on each backend, and
                           count what is lost and what is finished twice
+  bench [--quick] [--only AREA] [--backend sqlite|postgres]
+                          measure, and print one table; writes target/bench/summary.json
+  bench --compare BASE.json.. --with HEAD.json..
+                          compare rounds of two versions, and fail when one became slower
 
 test, ci, conformance and model need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that
-they start in Docker, or else one that they start from the programs on this machine";
+they start in Docker, or else one that they start from the programs on this machine. bench needs a durable
+one: the one at FF_BENCH_PG_URL, or else one that it starts from the programs on this machine";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -59,6 +66,7 @@ fn run(args: &[&str]) -> Outcome<()> {
         ["conformance", "--check"] => conformance::run(&postgres, Page::Check),
         ["model", args @ ..] => model::run(&postgres, args),
         ["chaos", args @ ..] => chaos::run(args),
+        ["bench", args @ ..] => bench::run(args),
         _ => Err(USAGE.into()),
     }
 }

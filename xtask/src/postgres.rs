@@ -1,4 +1,4 @@
-//! The PostgreSQL server that tests use: one that is given, or one that lives as long as the run.
+//! The PostgreSQL server that tests and benches use: one that is given, or one that lives as long as the run.
 
 #[path = "../../crates/ff-backend-postgres/tests/common/cluster.rs"]
 mod cluster;
@@ -16,6 +16,18 @@ use cluster::Cluster;
 /// The variable that tells programs where the server is: the URL of a database from which they may
 /// create others.
 pub(crate) const URL: &str = "FF_PG_TEST_URL";
+
+/// The variable that names the server for benches, whose settings are to be durable.
+const DURABLE_URL: &str = "FF_BENCH_PG_URL";
+
+/// What a server for benches is set to: durable, and with room for what they write.
+const DURABLE: &[(&str, &str)] = &[
+    ("fsync", "on"),
+    ("full_page_writes", "on"),
+    ("synchronous_commit", "on"),
+    ("shared_buffers", "512MB"),
+    ("max_wal_size", "4GB"),
+];
 
 /// The server of this run. It is found or started when it is first asked for.
 #[derive(Debug, Default)]
@@ -37,6 +49,21 @@ type Way = (&'static str, fn() -> Outcome<Server>);
 const WAYS: [Way; 2] = [("in Docker", in_docker), ("from this machine's programs", in_a_cluster)];
 
 impl Postgres {
+    /// A server for benches: the one that is named, or else one from this machine's programs.
+    pub(crate) fn durable() -> Self {
+        let given = std::env::var(DURABLE_URL).ok().filter(|url| !url.is_empty());
+        let server = match given {
+            Some(url) => Ok(Server { url, _owner: None }),
+            None => in_a_durable_cluster().map_err(|problem| {
+                format!(
+                    "benches need a durable PostgreSQL server: set {DURABLE_URL} to the URL of one, or \
+                     install PostgreSQL's server: {problem}"
+                )
+            }),
+        };
+        Self { server: OnceCell::from(server) }
+    }
+
     /// The value of `URL` for child processes.
     pub(crate) fn url(&self) -> Outcome<&str> {
         let server = self.server.get_or_init(|| find(std::env::var(URL).ok(), &WAYS));
@@ -78,6 +105,13 @@ fn in_docker() -> Outcome<Server> {
 }
 
 fn in_a_cluster() -> Outcome<Server> {
-    let cluster = Cluster::start()?;
+    from_cluster(Cluster::start()?)
+}
+
+fn in_a_durable_cluster() -> Outcome<Server> {
+    from_cluster(Cluster::start_with(DURABLE)?)
+}
+
+fn from_cluster(cluster: Cluster) -> Outcome<Server> {
     Ok(Server { url: cluster.url("postgres"), _owner: Some(Box::new(cluster)) })
 }
