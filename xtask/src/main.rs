@@ -1,6 +1,7 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance`, `model` and `chaos`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `conformance`, `model`, `chaos` and `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
+mod bench;
 mod chaos;
 mod ci;
 mod conformance;
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   chaos [--seconds N] [--backend sqlite|postgres] [--seed N]
                           kill, freeze, cut off and fill up for N seconds, on each backend, and
                           count what is lost and what is finished twice
+  bench --peers [--jobs N] [--slots N] [--rounds N] [--only NAME]
+                          let FlowFabric and others do the same work in turns, and compare
 
 test, ci, conformance and model need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that
 they start in Docker, or else one that they start from the programs on this machine";
@@ -59,6 +62,7 @@ fn run(args: &[&str]) -> Outcome<()> {
         ["conformance", "--check"] => conformance::run(&postgres, Page::Check),
         ["model", args @ ..] => model::run(&postgres, args),
         ["chaos", args @ ..] => chaos::run(args),
+        ["bench", args @ ..] => bench::run(args),
         _ => Err(USAGE.into()),
     }
 }
