@@ -5,6 +5,7 @@
 
 mod compare;
 mod figure;
+mod peers;
 mod table;
 
 use std::fs;
@@ -29,6 +30,7 @@ struct Options<'a> {
 pub(crate) fn run(args: &[&str]) -> Outcome<()> {
     match args {
         ["--compare", files @ ..] => compare::run(files),
+        ["--peers", args @ ..] => peers::run(args),
         args => measure(&Options::parse(args)?),
     }
 }

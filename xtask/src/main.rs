@@ -37,6 +37,8 @@ usage: cargo xtask COMMAND
                           measure, and print one table; writes target/bench/summary.json
   bench --compare BASE.json.. --with HEAD.json..
                           compare rounds of two versions, and fail when one became slower
+  bench --peers [--jobs N] [--slots N] [--rounds N] [--only NAME]
+                          let FlowFabric and others do the same work in turns, and compare
 
 test, ci, conformance and model need a PostgreSQL server: the one at FF_PG_TEST_URL, or else one that
 they start in Docker, or else one that they start from the programs on this machine. bench needs a durable

@@ -1,7 +1,7 @@
 //! The PostgreSQL server that tests and benches use: one that is given, or one that lives as long as the run.
 
 #[path = "../../crates/ff-backend-postgres/tests/common/cluster.rs"]
-mod cluster;
+pub(crate) mod cluster;
 mod docker;
 #[cfg(test)]
 mod tests;
