@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle, HandleLease};
-use ff_core::contracts::{CLAIM_BATCH_MAX, ClaimBatchArgs, ClaimedExecution};
+use ff_core::contracts::{ClaimBatchArgs, ClaimedExecution};
 use ff_core::engine_error::EngineError;
 use ff_core::rules::{claim as rule, input};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, LeaseEpoch, TimestampMs};
+use ff_sql::claims::Claims;
 use futures::future::join_all;
 use sqlx::postgres::PgRow;
 use tokio::time::sleep;
@@ -64,11 +65,6 @@ pub(crate) async fn claim_batch(
 /// A part of a lane, by the hash of what its executions require; the parts that are due have none.
 type Queue = (Option<String>, Option<i64>);
 
-/// Claims that ask for the same, made as one.
-struct Claims<'a> {
-    args: Vec<&'a ClaimBatchArgs>,
-}
-
 /// What one look at the queues came to.
 #[derive(Default)]
 struct Look {
@@ -83,54 +79,6 @@ struct Look {
     /// Where the queues begin, when that took long to find.
     heads: Vec<QueueHead>,
     searched: Duration,
-}
-
-impl<'a> Claims<'a> {
-    /// The places of claims that may be made as one, each with its claims.
-    fn gather(batch: &'a [ClaimBatchArgs]) -> Vec<(Vec<usize>, Self)> {
-        let mut all: Vec<(Vec<usize>, Self)> = Vec::new();
-        for (place, args) in batch.iter().enumerate() {
-            match all.iter_mut().find(|(_, claims)| claims.may_take_in(args)) {
-                Some((places, claims)) => {
-                    places.push(place);
-                    claims.args.push(args);
-                }
-                None => all.push((vec![place], Self { args: vec![args] })),
-            }
-        }
-        all
-    }
-
-    fn may_take_in(&self, args: &ClaimBatchArgs) -> bool {
-        let asks_the_same = self.args.first().is_some_and(|first| {
-            first.lanes == args.lanes && first.capabilities == args.capabilities
-        });
-        asks_the_same && self.max() + u64::from(args.max) <= u64::from(CLAIM_BATCH_MAX)
-    }
-
-    fn max(&self) -> u64 {
-        self.args.iter().map(|args| u64::from(args.max)).sum()
-    }
-
-    /// Which of those found is the first that the first claim does not get, and so on.
-    fn bounds(&self) -> Vec<i64> {
-        let bound = |first: &mut i64, args: &&ClaimBatchArgs| {
-            *first += i64::from(args.max);
-            Some(*first)
-        };
-        self.args.iter().scan(1, bound).collect()
-    }
-
-    /// What was claimed, by who claims.
-    fn share_out(&self, claimed: Vec<(usize, ClaimedExecution)>) -> Vec<Vec<ClaimedExecution>> {
-        let mut shares: Vec<Vec<ClaimedExecution>> = self.args.iter().map(|_| Vec::new()).collect();
-        for (place, claimed) in claimed {
-            if let Some(share) = shares.get_mut(place) {
-                share.push(claimed);
-            }
-        }
-        shares
-    }
 }
 
 /// Makes claims that were checked. Those that ask for the same are one statement.
@@ -159,7 +107,7 @@ async fn try_claim(
     backend: &PostgresBackend,
     claims: &Claims<'_>,
 ) -> Result<Vec<(usize, ClaimedExecution)>, EngineError> {
-    let Some(args) = claims.args.first() else { return Ok(Vec::new()) };
+    let Some(args) = claims.first() else { return Ok(Vec::new()) };
     let mut passed_by = Vec::new();
     let mut heads = backend.queue_heads.known(args);
     loop {
@@ -196,7 +144,7 @@ fn read(found: &[PgRow], claims: &Claims<'_>) -> Result<Look, EngineError> {
             "claimed" => {
                 let claimer: i32 = rows::get(row, "claimer")?;
                 let place = usize::try_from(claimer - 1).unwrap_or(usize::MAX);
-                let args = claims.args.get(place).ok_or_else(|| unexpected("a claim of nobody"))?;
+                let args = claims.get(place).ok_or_else(|| unexpected("a claim of nobody"))?;
                 let handle = handle(row, &args.policy)?;
                 match rows::context(row)?.into_context() {
                     Ok(context) => {
@@ -240,17 +188,17 @@ async fn pick(
 ) -> Result<Vec<PgRow>, EngineError> {
     let mut tx = Tx::alone(backend).await?;
     let now = tx.now().await?;
-    let Some(args) = claims.args.first() else { return Ok(Vec::new()) };
+    let Some(args) = claims.first() else { return Ok(Vec::new()) };
     let lanes: Vec<&str> = args.lanes.iter().map(LaneId::as_str).collect();
     let capabilities: Vec<&str> = args.capabilities.iter().collect();
-    let policies = claims.args.iter().map(|args| &args.policy);
+    let policies = claims.policies();
     let expiry = |policy: &ClaimPolicy| now.saturating_add_millis(policy.lease_ttl_ms.into()).0;
     let pick = tx
         .query(PICK)
         .bind(lanes)
         .bind(capabilities)
         .bind(now.0)
-        .bind(i64::try_from(claims.max()).unwrap_or(i64::MAX))
+        .bind(i64::from(claims.max()))
         .bind(policies.clone().map(|policy| policy.worker_id.as_str()).collect::<Vec<_>>())
         .bind(policies.clone().map(|policy| policy.worker_instance_id.as_str()).collect::<Vec<_>>())
         .bind(policies.map(expiry).collect::<Vec<_>>())
@@ -309,29 +257,4 @@ async fn put_back(
         tx.commit().await
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use ff_core::types::{WorkerId, WorkerInstanceId};
-
-    use super::*;
-
-    fn args(lane: &str, max: u32) -> ClaimBatchArgs {
-        ClaimBatchArgs {
-            lanes: vec![LaneId::new(lane)],
-            capabilities: CapabilitySet::default(),
-            policy: ClaimPolicy::new(WorkerId::new("w"), WorkerInstanceId::new("i"), 1, None),
-            max,
-        }
-    }
-
-    #[test]
-    fn claims_that_ask_for_the_same_are_one_as_far_as_one_may_take() {
-        let batch = [args("a", 2), args("b", 1), args("a", 3), args("a", CLAIM_BATCH_MAX)];
-        let gathered = Claims::gather(&batch);
-        let places: Vec<_> = gathered.iter().map(|(places, _)| places.clone()).collect();
-        assert_eq!(places, [vec![0, 2], vec![1], vec![3]]);
-        assert_eq!((gathered[0].1.max(), gathered[0].1.bounds()), (5, vec![3, 6]));
-    }
 }

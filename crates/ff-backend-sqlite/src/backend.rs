@@ -1,5 +1,6 @@
 //! The backend: construction, and delegation to the module of each area.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct SqliteBackend {
     pub(crate) wake_ups: WakeUps,
     pub(crate) batchers: Batchers,
     pub(crate) lanes: KnownLanes,
+    /// Whether the last claim found something.
+    pub(crate) has_found_work: AtomicBool,
     options: SqliteConnectOptions,
     foreign: OnceLock<SqlitePool>,
 }
@@ -85,6 +88,7 @@ impl SqliteBackend {
             wake_ups,
             batchers: Batchers::of(backend),
             lanes: KnownLanes::default(),
+            has_found_work: AtomicBool::new(false),
             options: connections.options,
             foreign: OnceLock::new(),
         }))

@@ -1,5 +1,6 @@
 //! Claiming.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ff_core::backend::{CapabilitySet, ClaimPolicy, Handle};
@@ -9,6 +10,7 @@ use ff_core::execution::Execution;
 use ff_core::rules::claim as rule;
 use ff_core::rules::input;
 use ff_core::types::{LaneId, TimestampMs};
+use ff_sql::claims::Claims;
 use ff_sql::document::to_parameter;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -53,13 +55,13 @@ pub(crate) async fn claim_batch(
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
     input::check_claim_batch(&args)?;
     let Some(max_wait) = args.policy.max_wait else {
-        return try_claim(backend, &args).await;
+        return backend.batchers.claim.call(args, 0).await;
     };
     // Noted before the first look, so that what appears between the look and the wait wakes it.
     let waiter = backend.wake_ups.wait_for(&args.lanes);
     let mut time_is_up = std::pin::pin!(sleep(max_wait));
     loop {
-        let claimed = try_claim(backend, &args).await?;
+        let claimed = backend.batchers.claim.call(args.clone(), 0).await?;
         if !claimed.is_empty() || time_is_up.is_elapsed() {
             return Ok(claimed);
         }
@@ -71,53 +73,87 @@ pub(crate) async fn claim_batch(
     }
 }
 
-/// Looks before it writes: a claim that finds nothing is one statement and takes no lock.
-async fn try_claim(
+/// Makes claims that were checked. Those that ask for the same are made as one.
+///
+/// Looks before it writes: a claim that finds nothing is one statement and takes no lock. Where the last claim
+/// found something, there is likely to be more, and it is not looked for twice.
+pub(crate) async fn try_claim_all(
     backend: &SqliteBackend,
-    args: &ClaimBatchArgs,
-) -> Result<Vec<ClaimedExecution>, EngineError> {
-    let one = ClaimBatchArgs { max: 1, ..args.clone() };
-    let mut reader = backend.readers.acquire().await.map_err(from_sqlx)?;
-    if pick(&mut reader, &one, backend.config.clock.now()).await?.is_empty() {
-        return Ok(Vec::new());
+    batch: Vec<ClaimBatchArgs>,
+) -> Result<Vec<Result<Vec<ClaimedExecution>, EngineError>>, EngineError> {
+    let is_likely = backend.has_found_work.load(Ordering::Relaxed);
+    if !is_likely && !is_anything_there(backend, &batch).await? {
+        return Ok(batch.iter().map(|_| Ok(Vec::new())).collect());
     }
-    drop(reader);
-    let args = args.clone();
-    backend.writer.run_while_awaited(async move |tx| claim_in(tx, &args).await).await
+    let claim = async move |tx: &mut Tx<'_>| {
+        let mut answers: Vec<_> = batch.iter().map(|_| Vec::new()).collect();
+        for (places, claims) in Claims::gather(&batch) {
+            for (place, share) in places.into_iter().zip(claim_in(tx, &claims).await?) {
+                answers[place] = share;
+            }
+        }
+        Ok(answers)
+    };
+    let answers = backend.writer.run_while_awaited(claim).await?;
+    let has_found_work = answers.iter().any(|claimed| !claimed.is_empty());
+    backend.has_found_work.store(has_found_work, Ordering::Relaxed);
+    Ok(answers.into_iter().map(Ok).collect())
+}
+
+async fn is_anything_there(
+    backend: &SqliteBackend,
+    batch: &[ClaimBatchArgs],
+) -> Result<bool, EngineError> {
+    let mut reader = backend.readers.acquire().await.map_err(from_sqlx)?;
+    for (_, claims) in Claims::gather(batch) {
+        if let Some(args) = claims.first()
+            && !pick(&mut reader, args, (1, backend.config.clock.now())).await?.is_empty()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Picks, asks the rule for the lease of each, and gives all of them in one call.
 async fn claim_in(
     tx: &mut Tx<'_>,
-    args: &ClaimBatchArgs,
-) -> Result<Vec<ClaimedExecution>, EngineError> {
+    claims: &Claims<'_>,
+) -> Result<Vec<Vec<ClaimedExecution>>, EngineError> {
     let now = tx.now();
+    let Some(args) = claims.first() else { return Ok(Vec::new()) };
+    let candidates = pick(tx.conn(), args, (claims.max(), now)).await?;
     let (mut picked, mut claimed) = (Vec::new(), Vec::new());
-    for candidate in pick(tx.conn(), args, now).await? {
+    for (place, candidate) in claims.places(candidates.len()).into_iter().zip(candidates) {
+        let Some(args) = claims.get(place) else { continue };
         let lease = rule::grant(&candidate.execution, &args.policy, now)?.outcome;
         let handle = Handle::mint(LABEL, candidate.execution.execution_id, lease);
-        picked.push(candidate.row_id);
-        claimed.push(ClaimedExecution::new(handle, candidate.context));
+        picked.push((candidate.row_id, place));
+        claimed.push((place, ClaimedExecution::new(handle, candidate.context)));
     }
     if !picked.is_empty() {
-        lease(tx, &picked, &args.policy, now).await?;
+        lease(tx, &picked, claims, now).await?;
     }
-    Ok(claimed)
+    Ok(claims.share_out(claimed))
 }
 
 /// Stores what the rule has granted.
 async fn lease(
     tx: &mut Tx<'_>,
-    picked: &[i64],
-    policy: &ClaimPolicy,
+    picked: &[(i64, usize)],
+    claims: &Claims<'_>,
     now: TimestampMs,
 ) -> Result<(), EngineError> {
+    let expiry = |policy: &ClaimPolicy| now.saturating_add_millis(policy.lease_ttl_ms.into());
+    let policies = claims.policies();
+    let workers: Vec<_> = policies.clone().map(|policy| &policy.worker_id).collect();
+    let instances: Vec<_> = policies.clone().map(|policy| &policy.worker_instance_id).collect();
     sqlx::query(LEASE)
         .bind(to_parameter(&picked)?)
         .bind(now.0)
-        .bind(policy.worker_id.as_str())
-        .bind(policy.worker_instance_id.as_str())
-        .bind(now.saturating_add_millis(u64::from(policy.lease_ttl_ms)).0)
+        .bind(to_parameter(&workers)?)
+        .bind(to_parameter(&instances)?)
+        .bind(to_parameter(&policies.map(expiry).collect::<Vec<_>>())?)
         .bind(tx.instance_tag_path())
         .execute(tx.conn())
         .await
@@ -129,9 +165,9 @@ async fn lease(
 async fn pick(
     conn: &mut SqliteConnection,
     args: &ClaimBatchArgs,
-    now: TimestampMs,
+    (max, now): (u32, TimestampMs),
 ) -> Result<Vec<Candidate>, EngineError> {
-    let wanted = args.max as usize;
+    let wanted = max as usize;
     let mut picked = Vec::with_capacity(wanted);
     let mut seen: Vec<Uuid> = Vec::new();
     let mut passed_by = 0;

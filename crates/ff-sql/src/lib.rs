@@ -9,6 +9,7 @@
 //! - [`by_handle`]: batches of calls by handle, each with an answer of its own;
 //! - [`changes`]: what an operation has loaded and what it shall store;
 //! - [`members`]: what a flow's cancellation does to its members, and waiting for them;
+//! - [`claims`]: claims that ask for the same, made as one;
 //! - [`document`]: decisions and calls as JSON documents, one a row, that a statement unpacks;
 //! - [`scan`]: what one call of a maintenance task has done;
 //! - [`schema`]: the migrations that a database has, and whether what they make is there;
@@ -17,6 +18,7 @@
 pub mod batcher;
 pub mod by_handle;
 pub mod changes;
+pub mod claims;
 pub mod document;
 pub mod event_row;
 pub mod flow_row;

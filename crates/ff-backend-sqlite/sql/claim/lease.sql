@@ -1,5 +1,5 @@
--- $1: JSON array of rows that were picked just now, $2: now, $3: worker, $4: worker instance, $5: lease expiry,
--- $6: path of the instance tag
+-- $1: JSON array of rows that were picked just now, each with the place of who claims it in the JSON arrays
+-- of $3: workers, $4: worker instances, $5: lease expiries; $2: now, $6: path of the instance tag
 UPDATE ff_exec_core
 SET lifecycle_phase = 'active',
     ownership_state = 'leased',
@@ -9,15 +9,23 @@ SET lifecycle_phase = 'active',
     blocking_reason = NULL,
     eligible_at_ms = NULL,
     started_at_ms = coalesce(started_at_ms, $2)
-WHERE rowid IN (SELECT value FROM json_each($1));
+WHERE rowid IN (SELECT value ->> 0 FROM json_each($1));
 
 INSERT INTO ff_attempt (
     partition_key, execution_id, attempt_index, worker_id, worker_instance_id, lease_epoch,
     lease_expires_at_ms, started_at_ms
 )
-SELECT e.partition_key, e.execution_id, e.attempt_index, $3, $4, 1, $5, $2
+SELECT
+    e.partition_key,
+    e.execution_id,
+    e.attempt_index,
+    $3 ->> (item.value ->> 1),
+    $4 ->> (item.value ->> 1),
+    1,
+    $5 ->> (item.value ->> 1),
+    $2
 FROM json_each($1) AS item
-CROSS JOIN ff_exec_core AS e ON e.rowid = item.value
+CROSS JOIN ff_exec_core AS e ON e.rowid = item.value ->> 0
 WHERE true
 ON CONFLICT (partition_key, execution_id, attempt_index) DO UPDATE
 SET worker_id = excluded.worker_id,
@@ -45,4 +53,4 @@ SELECT
     e.namespace,
     CASE WHEN json_valid(e.tags) THEN e.tags ->> $6 END
 FROM json_each($1) AS item
-CROSS JOIN ff_exec_core AS e ON e.rowid = item.value;
+CROSS JOIN ff_exec_core AS e ON e.rowid = item.value ->> 0;

@@ -1,19 +1,23 @@
 use std::sync::{Arc, Weak};
 
 use ff_core::backend::FailOutcome;
-use ff_core::contracts::{Completion, CreateExecutionArgs, CreateExecutionResult, Failure};
+use ff_core::contracts::{
+    ClaimBatchArgs, ClaimedExecution, Completion, CreateExecutionArgs, CreateExecutionResult,
+    Failure,
+};
 use ff_core::engine_error::EngineError;
 use ff_sql::batcher::Batcher;
 
 use super::{create, finish};
 use crate::error::unexpected;
-use crate::{LABEL, SqliteBackend};
+use crate::{LABEL, SqliteBackend, claim};
 
 /// Batches of each kind that run at the same time: there is one writer.
 const RUNNING_MAX: usize = 1;
 
 /// The single calls that are run in batches with those beside them.
 pub(crate) struct Batchers {
+    pub(crate) claim: Batcher<ClaimBatchArgs, Vec<ClaimedExecution>>,
     pub(crate) create: Batcher<CreateExecutionArgs, CreateExecutionResult>,
     pub(crate) complete: Batcher<Completion, ()>,
     pub(crate) fail: Batcher<Failure, FailOutcome>,
@@ -22,8 +26,13 @@ pub(crate) struct Batchers {
 impl Batchers {
     /// Those of the backend, which goes when nobody but these has it.
     pub(crate) fn of(backend: &Weak<SqliteBackend>) -> Self {
-        let (creating, completing, failing) = (backend.clone(), backend.clone(), backend.clone());
+        let (claiming, creating) = (backend.clone(), backend.clone());
+        let (completing, failing) = (backend.clone(), backend.clone());
         Self {
+            claim: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+                let backend = reach(&claiming);
+                Box::pin(async move { claim::try_claim_all(&*backend?, batch).await })
+            }),
             create: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
                 let backend = reach(&creating);
                 Box::pin(async move {

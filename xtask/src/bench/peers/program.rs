@@ -80,6 +80,11 @@ pub(super) const PEERS: &[Program] = &[
     peer("awa", "peer-awa", Store::Postgres, u64::MAX),
     peer("sqlxmq", "peer-sqlxmq", Store::Postgres, 20_000),
     peer("underway", "peer-underway", Store::Postgres, 5_000),
+    peer("apalis-sqlite", "peer-apalis-sqlite", Store::Sqlite, 10_000),
+    Program {
+        weaker: "WAL with synchronous=NORMAL: commits are not synced",
+        ..peer("duroxide", "peer-duroxide", Store::Sqlite, 2_000)
+    },
     Program {
         workspace: Some("peers/effectum"),
         ..peer("effectum", "peer-effectum", Store::Sqlite, u64::MAX)
