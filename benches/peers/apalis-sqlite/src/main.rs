@@ -1,11 +1,13 @@
 //! The comparison's works on apalis-sqlite: fetched by a hundred, woken by SQLite's update hook.
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use apalis::prelude::*;
-use apalis_sqlite::{Config, HookCallbackListener, SqliteStorage};
+use apalis_sqlite::{Config, SqliteStorage};
+use futures::Stream;
 use peer_protocol::{Outcome, Peer, Run, handled};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, SqlitePool};
@@ -17,7 +19,7 @@ struct Apalis {
     storage: SqliteStorage<u64>,
     slots: usize,
     /// Taken when the worker starts.
-    listener: Mutex<Option<HookCallbackListener>>,
+    listener: Mutex<Option<Pin<Box<dyn Stream<Item = ()> + Send + Sync>>>>,
 }
 
 impl Peer for Apalis {
@@ -34,7 +36,7 @@ impl Peer for Apalis {
         SqliteStorage::migrations().run(&pool).await?;
         let config = Config::default().queue("bench").batch_size(100).lock_tasks(false);
         let storage = SqliteStorage::new(&pool).with_config(config);
-        Ok(Self { pool, storage, slots: run.slots, listener: Mutex::new(Some(listener)) })
+        Ok(Self { pool, storage, slots: run.slots, listener: Mutex::new(Some(Box::pin(listener))) })
     }
 
     async fn create(&self) -> Outcome<()> {
