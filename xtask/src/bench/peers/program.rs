@@ -109,7 +109,7 @@ pub(super) fn build(peers: &[&Program], target: &Path) -> Outcome<()> {
         for peer in peers.iter().filter(|peer| peer.workspace == Some(workspace)) {
             command.args(["--package", peer.package]);
         }
-        command.arg("--target-dir").arg(target.join("peers"));
+        command.arg("--target-dir").arg(target.join(workspace));
         shell::run(command.current_dir(shell::root().join("benches").join(workspace)))?;
     }
     Ok(())
@@ -125,15 +125,18 @@ impl Program {
 
     /// Does the task once, on a store that is its own.
     pub(super) fn run(&self, target: &Path, task: &Task, store: &str) -> Outcome<Figures> {
-        let folder = if self.workspace.is_some() { "peers/release" } else { "release" };
-        let mut command = Command::new(target.join(folder).join(self.bin()));
+        let folder = target.join(self.workspace.unwrap_or_default()).join("release");
+        let mut command = Command::new(folder.join(self.bin()));
         command.args([task.work.name(), "--store", store]);
         command.args(["--jobs", &task.jobs.to_string(), "--slots", &task.slots.to_string()]);
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("it ended with {}", output.status).into());
         }
-        Figures::read(task.work, &String::from_utf8(output.stdout)?)
+        let said = String::from_utf8(output.stdout)?;
+        // Some engines log where they print.
+        let line = said.lines().rev().find(|line| line.starts_with('{'));
+        Figures::read(task.work, line.unwrap_or_default())
     }
 }
 
