@@ -8,7 +8,6 @@ use ff_core::backend::{
     CancelFlowPolicy, CancelFlowWait, CapabilitySet, ClaimPolicy, FailOutcome, FailureClass,
     FailureReason, Handle, LeaseRenewal,
 };
-use ff_core::clock::{Clock, FollowedClock};
 use ff_core::contracts::*;
 use ff_core::engine_backend::EngineBackend;
 use ff_core::engine_error::EngineError;
@@ -24,6 +23,7 @@ use crate::execution::Batchers;
 use crate::notify::Notifier;
 use crate::pool::{Connections, Losses};
 use crate::queue_heads::QueueHeads;
+use crate::time::Time;
 use crate::{LABEL, admin, claim, event, execution, flow, lease, migrate, operator, timer, worker};
 
 /// Durable executions in a PostgreSQL database that a fleet shares.
@@ -34,32 +34,6 @@ pub struct PostgresBackend {
     pub(crate) notifier: Notifier,
     pub(crate) queue_heads: QueueHeads,
     pub(crate) batchers: Batchers,
-}
-
-/// Where the time comes from.
-pub(crate) enum Time {
-    Given(Arc<dyn Clock>),
-    /// From the server, whose clock this one follows.
-    Followed(FollowedClock),
-}
-
-impl Time {
-    fn new(config: &PostgresConfig) -> Self {
-        match &config.clock {
-            Some(clock) => Self::Given(Arc::clone(clock)),
-            None => Self::Followed(FollowedClock::default()),
-        }
-    }
-
-    /// The time, unless the server must be asked for it.
-    pub(crate) fn known(&self) -> Option<TimestampMs> {
-        match self {
-            Self::Given(clock) => Some(clock.now()),
-            Self::Followed(clock) => {
-                (!clock.is_older_than(admin::CLOCK_AGE_MAX)).then(|| clock.now())
-            }
-        }
-    }
 }
 
 impl PostgresBackend {

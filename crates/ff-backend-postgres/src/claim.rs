@@ -74,7 +74,7 @@ struct Look {
     unreadable: Vec<(Handle, String)>,
     /// Queues in which other claims were faster.
     short: Vec<Queue>,
-    /// Something was changed as it was to be claimed.
+    /// Something changed as it was to be claimed.
     is_changed: bool,
     /// Where the queues begin, when that took long to find.
     heads: Vec<QueueHead>,

@@ -45,6 +45,7 @@ mod pool;
 mod queue_heads;
 mod retry;
 mod rows;
+mod time;
 mod timer;
 mod tx;
 mod worker;

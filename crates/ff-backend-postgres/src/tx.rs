@@ -17,9 +17,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Transaction};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::backend::{PostgresBackend, Time};
+use crate::backend::PostgresBackend;
 use crate::columns::{self, Statement};
 use crate::error::{from_sqlx, unexpected};
+use crate::time::Time;
 use crate::{admin, rows};
 
 const LOCK: &str = include_str!("../sql/execution/lock.sql");

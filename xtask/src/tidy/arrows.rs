@@ -48,6 +48,7 @@ const ARROWS: &[Arrows] = &[
         ours_in_tests: &[],
         never: &["sqlx"],
     },
+    Arrows { name: "peer-protocol", ours: &[], ours_in_tests: &[], never: &["sqlx"] },
     Arrows { name: "ff-cli", ours: &["flowfabric"], ours_in_tests: &[], never: &["sqlx"] },
 ];
 

@@ -5,7 +5,6 @@ use crate::source::{SourceFile, has_word};
 
 /// Library files and folders that may wait, with the reason. Tests within them still may not.
 const ALLOWED: &[(&str, &str)] = &[
-    ("benches/peers/protocol/src/lib.rs", "a worker is left idle before it is timed"),
     ("crates/ff-runtime/src/", "polling and backing off are the trade of its loops"),
     ("crates/ff-cli/src/checksum/patience.rs", "it waits for a store that is away"),
     ("crates/ff-cli/src/checksum.rs", "it looks again and again whether its work is done"),

@@ -201,7 +201,7 @@ picked AS (
     UNION ALL
     SELECT lane_id, required_set, row_id, partition_key, execution_id, lease_epoch FROM picked_due
 ),
--- The rows are locked, so they stay where they are. One that was changed just before it was locked is not seen
+-- The rows are locked, so they stay where they are. One that changed just before it was locked is not seen
 -- there, and left to the next look. Where the table has partitions, several rows are at one place.
 claimed AS (
     UPDATE ff_exec_core AS e

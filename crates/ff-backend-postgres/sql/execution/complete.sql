@@ -22,7 +22,7 @@ WITH held AS MATERIALIZED (
     ORDER BY e.execution_id, e.partition_key
     FOR NO KEY UPDATE OF e, a
 ),
--- The rows are locked, so they stay where they are. One that was changed just before it was locked is not seen
+-- The rows are locked, so they stay where they are. One that changed just before it was locked is not seen
 -- there, and left to the rule with what belongs to it. Where a table has partitions, several rows are at one place.
 unchanged AS MATERIALIZED (
     SELECT held.*

@@ -26,7 +26,7 @@ WITH held AS MATERIALIZED (
 UPDATE ff_attempt AS a
 SET lease_expires_at_ms = held.lease_expires_at_ms
 FROM held
--- The row is locked, so it stays where it is. One that was changed just before is left to the rule.
+-- The row is locked, so it stays where it is. One that changed just before is left to the rule.
 WHERE a.ctid = held.row_id
     AND a.partition_key = held.partition_key
     AND a.execution_id = held.execution_id
