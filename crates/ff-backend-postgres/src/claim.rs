@@ -50,7 +50,7 @@ pub(crate) async fn claim_batch(
     let waiter = backend.notifier.wait_for(&args.lanes);
     let mut time_is_up = std::pin::pin!(sleep(max_wait));
     loop {
-        let claimed = backend.batchers.claim.call(args.clone(), 0).await?;
+        let claimed = claim_alone(backend, &args).await?;
         if !claimed.is_empty() || time_is_up.is_elapsed() {
             return Ok(claimed);
         }
@@ -79,6 +79,16 @@ struct Look {
     /// Where the queues begin, when that took long to find.
     heads: Vec<QueueHead>,
     searched: Duration,
+}
+
+/// A look of a claim that waits. It is not made with others, which would take something for it after it was
+/// dropped.
+async fn claim_alone(
+    backend: &PostgresBackend,
+    args: &ClaimBatchArgs,
+) -> Result<Vec<ClaimedExecution>, EngineError> {
+    let answer = try_claim_all(backend, vec![args.clone()]).await?.pop();
+    answer.unwrap_or_else(|| Err(unexpected("no answer to a claim")))
 }
 
 /// Makes claims that were checked. Those that ask for the same are one statement.

@@ -17,7 +17,7 @@ use sqlx::sqlite::SqliteRow;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::error::from_sqlx;
+use crate::error::{from_sqlx, unexpected};
 use crate::tx::Tx;
 use crate::{LABEL, SqliteBackend, rows};
 
@@ -61,7 +61,7 @@ pub(crate) async fn claim_batch(
     let waiter = backend.wake_ups.wait_for(&args.lanes);
     let mut time_is_up = std::pin::pin!(sleep(max_wait));
     loop {
-        let claimed = backend.batchers.claim.call(args.clone(), 0).await?;
+        let claimed = claim_alone(backend, &args).await?;
         if !claimed.is_empty() || time_is_up.is_elapsed() {
             return Ok(claimed);
         }
@@ -71,6 +71,16 @@ pub(crate) async fn claim_batch(
             () = &mut time_is_up => {}
         }
     }
+}
+
+/// A look of a claim that waits. It is not made with others, which would take something for it after it was
+/// dropped.
+async fn claim_alone(
+    backend: &SqliteBackend,
+    args: &ClaimBatchArgs,
+) -> Result<Vec<ClaimedExecution>, EngineError> {
+    let answer = try_claim_all(backend, vec![args.clone()]).await?.pop();
+    answer.unwrap_or_else(|| Err(unexpected("no answer to a claim")))
 }
 
 /// Makes claims that were checked. Those that ask for the same are made as one.
