@@ -70,7 +70,7 @@ fn counts_are_by_lane_and_state() {
 #[test]
 fn a_migration_tells_what_it_did_and_the_doctor_finds_nothing_wrong_then() {
     let bench = Workbench::new();
-    assert_eq!(bench.json(&["migrate"]), json!({ "before": null, "after": 1 }));
+    assert_eq!(bench.json(&["migrate"]), json!({ "before": null, "after": 2 }));
     assert_eq!(text(&bench.ff(&["migrate"]).stdout), "already up to date at version 2\n");
     let examination = bench.json(&["doctor"]);
     assert_eq!((&examination["schema_version"], &examination["findings"]), (&json!(1), &json!([])));
