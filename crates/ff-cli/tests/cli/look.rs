@@ -73,7 +73,7 @@ fn a_migration_tells_what_it_did_and_the_doctor_finds_nothing_wrong_then() {
     assert_eq!(bench.json(&["migrate"]), json!({ "before": null, "after": 2 }));
     assert_eq!(text(&bench.ff(&["migrate"]).stdout), "already up to date at version 2\n");
     let examination = bench.json(&["doctor"]);
-    assert_eq!((&examination["schema_version"], &examination["findings"]), (&json!(1), &json!([])));
+    assert_eq!((&examination["schema_version"], &examination["findings"]), (&json!(2), &json!([])));
     let human = text(&bench.ff(&["doctor"]).stdout);
     let (server, rest) = human.split_once(", ").unwrap();
     assert!(server.starts_with("SQLite 3."), "{server}");
