@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ff_core::engine_error::{ContentionKind, EngineError};
 use futures::future::{BoxFuture, join_all};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// Calls in one batch at most.
@@ -65,14 +66,17 @@ impl<I: Clone + Send + 'static, T: Send + 'static> Batcher<I, T> {
     }
 
     /// Makes the call, which brings this many bytes, with those that wait beside it. Once it is under way it is
-    /// made to its end even when this future is dropped.
+    /// made to its end even when this future is dropped, but not outside a Tokio runtime.
     ///
     /// # Errors
     /// As the call made alone; `Transport` when the runtime that makes it ends first.
     pub async fn call(&self, item: I, bytes: usize) -> Answer<T> {
         let (reply, answer) = oneshot::channel();
         if let Some(turn) = Turn::enter(&self.shared, Call { item, bytes, reply }) {
-            tokio::spawn(turn.run());
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(turn.run())),
+                Err(_) => turn.run().await,
+            }
         }
         answer.await.unwrap_or_else(|_| Err(self.shared.transport("the runtime has ended")))
     }

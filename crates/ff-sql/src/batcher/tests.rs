@@ -141,6 +141,13 @@ async fn what_is_under_way_is_done_without_its_caller_and_what_waits_is_not() {
 }
 
 #[test]
+fn outside_a_runtime_the_caller_makes_the_call() {
+    let store = Store::new(1);
+    let answer = store.batcher(1).call(2, 1).now_or_never();
+    assert_eq!(answer.unwrap().unwrap(), 20);
+}
+
+#[test]
 fn a_runtime_that_ends_leaves_no_caller_waiting() {
     let store = Store::new(0);
     let batcher = store.batcher(1);
