@@ -34,8 +34,8 @@ pub struct SqliteBackend {
     pub(crate) wake_ups: WakeUps,
     pub(crate) batchers: Batchers,
     pub(crate) lanes: KnownLanes,
-    /// Whether the last claim found something.
-    pub(crate) has_found_work: AtomicBool,
+    /// Whether the last claim found something, or a wake-up came since.
+    pub(crate) expects_work: AtomicBool,
     options: SqliteConnectOptions,
     foreign: OnceLock<SqlitePool>,
 }
@@ -88,7 +88,7 @@ impl SqliteBackend {
             wake_ups,
             batchers: Batchers::of(backend),
             lanes: KnownLanes::default(),
-            has_found_work: AtomicBool::new(false),
+            expects_work: AtomicBool::new(false),
             options: connections.options,
             foreign: OnceLock::new(),
         }))

@@ -66,7 +66,7 @@ pub(crate) async fn claim_batch(
             return Ok(claimed);
         }
         tokio::select! {
-            () = waiter.woken() => {}
+            () = waiter.woken() => backend.expects_work.store(true, Ordering::Relaxed),
             () = sleep(POLL) => {}
             () = &mut time_is_up => {}
         }
@@ -86,12 +86,12 @@ async fn claim_alone(
 /// Makes claims that were checked. Those that ask for the same are made as one.
 ///
 /// Looks before it writes: a claim that finds nothing is one statement and takes no lock. Where the last claim
-/// found something, there is likely to be more, and it is not looked for twice.
+/// found something, or a wake-up came since, there is likely to be something, and it is not looked for twice.
 pub(crate) async fn try_claim_all(
     backend: &SqliteBackend,
     batch: Vec<ClaimBatchArgs>,
 ) -> Result<Vec<Result<Vec<ClaimedExecution>, EngineError>>, EngineError> {
-    let is_likely = backend.has_found_work.load(Ordering::Relaxed);
+    let is_likely = backend.expects_work.load(Ordering::Relaxed);
     if !is_likely && !is_anything_there(backend, &batch).await? {
         return Ok(batch.iter().map(|_| Ok(Vec::new())).collect());
     }
@@ -105,8 +105,8 @@ pub(crate) async fn try_claim_all(
         Ok(answers)
     };
     let answers = backend.writer.run_while_awaited(claim).await?;
-    let has_found_work = answers.iter().any(|claimed| !claimed.is_empty());
-    backend.has_found_work.store(has_found_work, Ordering::Relaxed);
+    let expects_work = answers.iter().any(|claimed| !claimed.is_empty());
+    backend.expects_work.store(expects_work, Ordering::Relaxed);
     Ok(answers.into_iter().map(Ok).collect())
 }
 

@@ -53,6 +53,8 @@ pub(crate) async fn open(
     })?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
+        // A file does not go away between two reads as a server does.
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(reader_options(location, &options));

@@ -60,18 +60,15 @@ impl<'c> Tx<'c> {
         self.woken
     }
 
+    /// Ends the savepoint of the operation before this one, if that was kept, and begins its own.
     pub(crate) async fn begin_operation(&mut self) -> Result<(), EngineError> {
-        self.control("SAVEPOINT operation").await
+        self.control("RELEASE operation; SAVEPOINT operation").await
     }
 
-    pub(crate) async fn keep_operation(&mut self) -> Result<(), EngineError> {
-        self.control("RELEASE operation").await
-    }
-
+    /// Leaves the savepoint as it was begun.
     pub(crate) async fn undo_operation(&mut self) -> Result<(), EngineError> {
         self.woken.clear();
-        self.control("ROLLBACK TO operation").await?;
-        self.keep_operation().await
+        self.control("ROLLBACK TO operation").await
     }
 
     async fn control(&mut self, statement: &'static str) -> Result<(), EngineError> {

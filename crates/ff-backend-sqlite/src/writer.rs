@@ -184,6 +184,7 @@ impl Group {
         asked_at: Instant,
     ) -> Option<oneshot::Sender<()>> {
         if let Err(error) = begin(&mut self.conn, asked_at, self.surroundings.patience).await {
+            roll_back(&mut self.conn).await;
             first.refuse(from_sqlx(error));
             return None;
         }
@@ -194,7 +195,7 @@ impl Group {
         let mut next = Some(first);
         while let Some(job) = next.take() {
             let mut tx = Tx::new(&mut self.conn, &self.surroundings);
-            match run_in_savepoint(job, &mut tx).await {
+            match run_in_savepoint(job, &mut tx, finished.is_empty()).await {
                 Ok(job) => finished.push(job),
                 Err(job) => {
                     finished.push(job);
@@ -232,15 +233,16 @@ impl Group {
     }
 }
 
-/// Takes the file's write lock. The transaction is begun and ended by plain statements: SQLite ends one
-/// by itself on some errors, such as a full disk, and the driver's own count would not notice.
+/// Takes the file's write lock, and begins the first operation. The transaction is begun and ended by plain
+/// statements: SQLite ends one by itself on some errors, such as a full disk, and the driver's own count would
+/// not notice.
 async fn begin(
     conn: &mut SqliteConnection,
     asked_at: Instant,
     patience: Duration,
 ) -> Result<(), sqlx::Error> {
     loop {
-        match execute(conn, "BEGIN IMMEDIATE").await {
+        match execute(conn, "BEGIN IMMEDIATE; SAVEPOINT operation").await {
             Err(error) if is_busy(&error) && asked_at.elapsed() < patience => {
                 sleep(BUSY_LOOK).await;
             }
@@ -269,14 +271,21 @@ fn transport(reason: &str) -> EngineError {
     EngineError::Transport { backend: LABEL, source: reason.into() }
 }
 
-/// The job after it has run; an `Err` when the whole transaction is lost with it.
-async fn run_in_savepoint(job: Box<dyn Job>, tx: &mut Tx<'_>) -> Result<Finished, Finished> {
-    if let Err(error) = tx.begin_operation().await {
+/// The job after it has run; an `Err` when the whole transaction is lost with it. What is kept is left in its
+/// savepoint until the next operation begins, or the commit: each call of the driver is two switches of threads.
+async fn run_in_savepoint(
+    job: Box<dyn Job>,
+    tx: &mut Tx<'_>,
+    is_first: bool,
+) -> Result<Finished, Finished> {
+    if !is_first && let Err(error) = tx.begin_operation().await {
         return Err(refused(job, error));
     }
     let finished = job.run(tx).await;
-    let ended = if finished.keep { tx.keep_operation().await } else { tx.undo_operation().await };
-    match ended {
+    if finished.keep {
+        return Ok(finished);
+    }
+    match tx.undo_operation().await {
         Ok(()) => Ok(finished),
         Err(error) => Err(failed(finished, error)),
     }
