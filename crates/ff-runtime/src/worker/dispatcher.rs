@@ -102,8 +102,9 @@ impl Dispatcher {
         tokio::select! {
             biased;
             (asked_at, answer) = answered(&mut self.claim) => Event::ClaimAnswered(asked_at, answer),
-            Some(ended) = self.jobs.join_next() => Event::JobEnded(ended),
+            // Before the jobs: where they are short, one has always ended, and the store would wait for all.
             () = sleep_until(self.claim_from), if may_claim => Event::MayClaim,
+            Some(ended) = self.jobs.join_next() => Event::JobEnded(ended),
             () = reached(oldest) => Event::QueueTooOld,
         }
     }

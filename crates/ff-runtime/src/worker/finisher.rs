@@ -21,7 +21,7 @@ use crate::backoff::Backoff;
 use crate::clock::{millis, monotonic, store_now, within};
 use crate::handler::HandlerError;
 
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// Leases given back or let go at the same time; there is no batch form.
 const AT_ONCE: usize = 16;
 const RETRY_FIRST: Duration = Duration::from_millis(20);

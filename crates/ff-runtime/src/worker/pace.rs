@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What is claimed ahead should not wait longer than this for its slot.
 const AHEAD: Duration = Duration::from_millis(20);
 /// Executions claimed ahead at most.
-const AHEAD_MAX: usize = 256;
+const AHEAD_MAX: usize = 1_024;
 /// The weight of the last run in the average.
 const WEIGHT: f64 = 0.2;
 
