@@ -45,7 +45,7 @@ async fn written(opened: &Opened, log: &StatementLog) -> Vec<String> {
         opened.backend.ping().await.unwrap();
     }
     let all = log.all();
-    let begun = all.iter().position(|statement| statement == "BEGIN IMMEDIATE").unwrap();
+    let begun = all.iter().position(|statement| statement.starts_with("BEGIN IMMEDIATE")).unwrap();
     let committed = all.iter().position(|statement| statement == "COMMIT").unwrap();
     let is_of_reader = |text: &String| text.contains("max(version)") || text.starts_with("PRAGMA");
     all[begun..=committed].iter().filter(|text| !is_of_reader(text)).cloned().collect()
@@ -102,5 +102,5 @@ async fn a_flow_of_ten_thousand_is_cancelled_by_as_many_statements_as_one_of_ten
     let many_drained = drain(&opened, &log, MANY).await;
 
     assert_eq!((many, &many_by_name, many_drained), (few.clone(), &few_by_name, few_drained));
-    assert_eq!((few.len(), few_by_name.len()), (10, 13), "{few_by_name:#?}");
+    assert_eq!((few.len(), few_by_name.len()), (8, 11), "{few_by_name:#?}");
 }

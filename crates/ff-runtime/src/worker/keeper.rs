@@ -17,6 +17,8 @@ use crate::rounds::{Round, Rounds};
 
 /// A handler whose execution was cancelled, or whose lease was revoked, hears of it within a second (FLOW-7).
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Leases that were claimed or renewed since then are left to the next check: a busy worker's end before it.
+const CHECK_AGE: Duration = Duration::from_millis(250);
 /// Between two checks after errors, at most.
 const CHECK_ERROR_CAP: Duration = Duration::from_secs(2);
 /// How long a check may take before it is given up for the next one.
@@ -120,9 +122,9 @@ impl Keeper {
         }
     }
 
-    /// Asks for all leases in one call whether they still hold.
+    /// Asks in one call whether the leases still hold.
     async fn check(&self) -> Result<Round, EngineError> {
-        let leases = self.leases.all();
+        let leases = self.leases.older_than(CHECK_AGE, monotonic());
         if leases.is_empty() {
             return Ok(Round::Done);
         }

@@ -68,12 +68,10 @@ impl Leases {
 
     /// The leases that have not been renewed for `age`.
     pub(super) fn older_than(&self, age: Duration, now: Instant) -> Vec<HeldLease> {
-        self.select(|held| now.saturating_duration_since(held.renewed_at) >= age)
-    }
-
-    /// All leases.
-    pub(super) fn all(&self) -> Vec<HeldLease> {
-        self.select(|_| true)
+        let is_old = |held: &Held| now.saturating_duration_since(held.renewed_at) >= age;
+        let table = self.table();
+        let old = table.held.iter().filter(|(_, held)| !held.lost.is_cancelled() && is_old(held));
+        old.map(|(key, held)| HeldLease { key: *key, handle: held.handle.clone() }).collect()
     }
 
     /// Notes that a renewal that was asked for at `asked_at` worked.
@@ -91,12 +89,6 @@ impl Leases {
             lost.cancel();
         }
         lost.is_some()
-    }
-
-    fn select(&self, wanted: impl Fn(&Held) -> bool) -> Vec<HeldLease> {
-        let table = self.table();
-        let live = table.held.iter().filter(|(_, held)| !held.lost.is_cancelled() && wanted(held));
-        live.map(|(key, held)| HeldLease { key: *key, handle: held.handle.clone() }).collect()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
