@@ -87,7 +87,7 @@ pub(super) const PEERS: &[Program] = &[
     },
     Program {
         workspace: Some("peers/effectum"),
-        ..peer("effectum", "peer-effectum", Store::Sqlite, u64::MAX)
+        ..peer("effectum", "peer-effectum", Store::Sqlite, 20_000)
     },
     Program {
         workspace: Some("peers/effectum"),
