@@ -91,7 +91,8 @@ pub(crate) async fn try_claim_all(
     backend: &SqliteBackend,
     batch: Vec<ClaimBatchArgs>,
 ) -> Result<Vec<Result<Vec<ClaimedExecution>, EngineError>>, EngineError> {
-    let is_likely = backend.expects_work.load(Ordering::Relaxed);
+    // Of several that were woken one goes ahead, and the others look.
+    let is_likely = backend.expects_work.swap(false, Ordering::Relaxed);
     if !is_likely && !is_anything_there(backend, &batch).await? {
         return Ok(batch.iter().map(|_| Ok(Vec::new())).collect());
     }
