@@ -23,6 +23,9 @@ const RESPITE: (u64, u64) = (500, 2_500);
 /// Tries at a fault after which there is nothing to inject it in.
 const TRIES: usize = 60;
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+/// Faults at the same time: a kill of a large store takes as long as the look at what it left, and the next ones would
+/// find no process to kill for as long.
+const UNDER_WAY_MAX: usize = 8;
 
 #[derive(Clone)]
 pub(crate) struct Storm {
@@ -58,6 +61,9 @@ impl Storm {
             under_way.spawn(async move { storm.inject(fault, random_of_fault).await });
             sleep(random.millis(PAUSE.0, PAUSE.1)).await;
             while under_way.try_join_next().is_some() {}
+            while under_way.len() >= UNDER_WAY_MAX {
+                under_way.join_next().await;
+            }
             self.fleet.look().await?;
         }
         while under_way.join_next().await.is_some() {}
