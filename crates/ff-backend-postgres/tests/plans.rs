@@ -347,7 +347,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         event/read_lease: ff_lease_event_pkey
         event/read_operator: ff_operator_event_pkey
         execution/apply: ff_exec_core_pkey
-        execution/complete: ff_attempt_pkey, ff_exec_core_pkey, Tid Scan of ff_exec_core
+        execution/complete: ff_attempt_pkey, ff_exec_core_pkey, Tid Scan of ff_attempt, Tid Scan of ff_exec_core
         execution/create: ff_idempotency_pkey
         execution/find: ff_attempt_pkey, ff_exec_core_pkey
         execution/find_duplicates: ff_exec_core_pkey, ff_idempotency_pkey

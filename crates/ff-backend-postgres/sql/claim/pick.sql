@@ -140,15 +140,16 @@ shares AS MATERIALIZED (
     WHERE NOT (SELECT are_several FROM several)
 ),
 picked_ready AS MATERIALIZED (
-    SELECT queue.lane_id, queue.required_set, r.row_id, r.partition_key, r.execution_id, r.lease_epoch
+    SELECT queue.lane_id, queue.required_set, r.row_id, r.partition_key, r.execution_id, r.attempt_row_id,
+        r.lease_epoch
     FROM shares AS share
     JOIN takeable AS queue USING (lane_id, required_set)
     CROSS JOIN LATERAL (
-        SELECT e.ctid AS row_id, e.partition_key, e.execution_id, a.lease_epoch
+        SELECT e.ctid AS row_id, e.partition_key, e.execution_id, a.row_id AS attempt_row_id, a.lease_epoch
         FROM ff_exec_core AS e
         -- With an offset the planner cannot make it anything but a probe of the key.
         LEFT JOIN LATERAL (
-            SELECT stored.lease_epoch
+            SELECT stored.ctid AS row_id, stored.lease_epoch
             FROM ff_attempt AS stored
             WHERE stored.partition_key = e.partition_key
                 AND stored.execution_id = e.execution_id
@@ -171,15 +172,16 @@ picked_ready AS MATERIALIZED (
     ) AS r
 ),
 picked_due AS MATERIALIZED (
-    SELECT queue.lane_id, queue.required_set, r.row_id, r.partition_key, r.execution_id, r.lease_epoch
+    SELECT queue.lane_id, queue.required_set, r.row_id, r.partition_key, r.execution_id, r.attempt_row_id,
+        r.lease_epoch
     FROM shares AS queue
     CROSS JOIN LATERAL (
-        SELECT e.ctid AS row_id, e.partition_key, e.execution_id, a.lease_epoch
+        SELECT e.ctid AS row_id, e.partition_key, e.execution_id, a.row_id AS attempt_row_id, a.lease_epoch
         FROM due
         JOIN ff_exec_core AS e
             ON e.partition_key = due.partition_key AND e.execution_id = due.execution_id
         LEFT JOIN LATERAL (
-            SELECT stored.lease_epoch
+            SELECT stored.ctid AS row_id, stored.lease_epoch
             FROM ff_attempt AS stored
             WHERE stored.partition_key = e.partition_key
                 AND stored.execution_id = e.execution_id
@@ -197,9 +199,11 @@ picked_due AS MATERIALIZED (
     ) AS r
 ),
 picked AS (
-    SELECT lane_id, required_set, row_id, partition_key, execution_id, lease_epoch FROM picked_ready
+    SELECT lane_id, required_set, row_id, partition_key, execution_id, attempt_row_id, lease_epoch
+    FROM picked_ready
     UNION ALL
-    SELECT lane_id, required_set, row_id, partition_key, execution_id, lease_epoch FROM picked_due
+    SELECT lane_id, required_set, row_id, partition_key, execution_id, attempt_row_id, lease_epoch
+    FROM picked_due
 ),
 -- The rows are locked, so they stay where they are. One that changed just before it was locked is not seen
 -- there, and left to the next look. Where the table has partitions, several rows are at one place.
@@ -214,7 +218,7 @@ claimed AS (
         eligible_at_ms = NULL,
         started_at_ms = coalesce(e.started_at_ms, $3)
     FROM (
-        SELECT row_id, partition_key, execution_id, lease_epoch,
+        SELECT row_id, partition_key, execution_id, attempt_row_id, lease_epoch,
             width_bucket(row_number() OVER (), $16::bigint[]) + 1 AS claimer
         FROM picked
     ) AS picked
@@ -224,7 +228,8 @@ claimed AS (
     RETURNING
         e.partition_key, e.execution_id, e.lane_id, e.namespace, e.execution_kind, e.payload,
         e.payload_encoding, e.tags, e.policy, e.attempt_index, e.priority, e.created_at_ms,
-        picked.claimer, picked.lease_epoch AS epoch_before, coalesce(picked.lease_epoch, 0) + 1 AS lease_epoch
+        picked.claimer, picked.attempt_row_id, picked.lease_epoch AS epoch_before,
+        coalesce(picked.lease_epoch, 0) + 1 AS lease_epoch
 ),
 first_leased AS (
     INSERT INTO ff_attempt (
@@ -236,6 +241,8 @@ first_leased AS (
     FROM claimed
     WHERE epoch_before IS NULL
 ),
+-- Where it was found: nobody changes the attempt of an execution that waits. By its key the planner reads all
+-- attempts as long as it believes that there are none.
 leased_again AS (
     UPDATE ff_attempt AS a
     SET worker_id = ($5::text[])[c.claimer],
@@ -249,6 +256,7 @@ leased_again AS (
         progress = NULL
     FROM claimed AS c
     WHERE c.epoch_before IS NOT NULL
+        AND a.ctid = c.attempt_row_id
         AND a.partition_key = c.partition_key
         AND a.execution_id = c.execution_id
         AND a.attempt_index = c.attempt_index

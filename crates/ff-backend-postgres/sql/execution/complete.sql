@@ -1,7 +1,7 @@
 -- Arrays of leases with results: $1: partitions, $2: executions, $3: attempt indexes, $4: lease epochs,
 -- $5: worker instances, $6: results; $7: now, $8: instance tag
 WITH held AS MATERIALIZED (
-    SELECT e.ctid AS row_id, e.xmin AS version, e.partition_key, e.execution_id, item.result
+    SELECT e.ctid AS execution_row_id, a.ctid AS attempt_row_id, e.partition_key, e.execution_id, item.result
     FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[])
         AS item (
             partition_key, execution_id, attempt_index, lease_epoch, worker_instance_id, result
@@ -20,9 +20,22 @@ WITH held AS MATERIALIZED (
         AND a.outcome IS NULL
         AND a.lease_expires_at_ms > $7
     ORDER BY e.execution_id, e.partition_key
+    FOR NO KEY UPDATE OF e, a
 ),
--- Not locked beforehand: a row that somebody else has changed since it was read has another version, and is left to
--- the rule. Where a table has partitions, several rows are at one place.
+-- The rows are locked, so they stay where they are. One that changed just before it was locked is not seen
+-- there, and left to the rule with what belongs to it. Where a table has partitions, several rows are at one place.
+unchanged AS MATERIALIZED (
+    SELECT held.*
+    FROM held
+    JOIN ff_exec_core AS e
+        ON e.ctid = held.execution_row_id
+        AND e.partition_key = held.partition_key
+        AND e.execution_id = held.execution_id
+    JOIN ff_attempt AS a
+        ON a.ctid = held.attempt_row_id
+        AND a.partition_key = held.partition_key
+        AND a.execution_id = held.execution_id
+),
 completed AS (
     UPDATE ff_exec_core AS e
     SET lifecycle_phase = 'terminal',
@@ -33,23 +46,20 @@ completed AS (
         blocking_reason = NULL,
         eligible_at_ms = NULL,
         terminal_at_ms = $7,
-        result = held.result
-    FROM held
-    WHERE e.ctid = held.row_id
-        AND e.xmin = held.version
-        AND e.partition_key = held.partition_key
-        AND e.execution_id = held.execution_id
-    RETURNING e.partition_key, e.execution_id, e.flow_id, e.namespace, e.tags, e.attempt_index
+        result = unchanged.result
+    FROM unchanged
+    WHERE e.ctid = unchanged.execution_row_id
+        AND e.partition_key = unchanged.partition_key
+        AND e.execution_id = unchanged.execution_id
+    RETURNING e.partition_key, e.execution_id, e.flow_id, e.namespace, e.tags
 ),
--- Found by its key, since the lease may have been renewed meanwhile: nothing but that changes an attempt without its
--- execution, which has not changed.
 succeeded AS (
     UPDATE ff_attempt AS a
     SET outcome = 'success', terminal_at_ms = $7, lease_expires_at_ms = NULL
-    FROM completed AS c
-    WHERE a.partition_key = c.partition_key
-        AND a.execution_id = c.execution_id
-        AND a.attempt_index = c.attempt_index
+    FROM unchanged
+    WHERE a.ctid = unchanged.attempt_row_id
+        AND a.partition_key = unchanged.partition_key
+        AND a.execution_id = unchanged.execution_id
 ),
 announced AS (
     INSERT INTO ff_completion_event (
