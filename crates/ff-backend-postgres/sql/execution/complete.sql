@@ -1,15 +1,16 @@
 -- Arrays of leases with results: $1: partitions, $2: executions, $3: attempt indexes, $4: lease epochs,
 -- $5: worker instances, $6: results; $7: now, $8: instance tag
 WITH held AS MATERIALIZED (
+    -- By a plain equality the planner reads all attempts as long as it believes that there are none.
     SELECT e.ctid AS execution_row_id, a.ctid AS attempt_row_id, e.partition_key, e.execution_id, item.result
     FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[])
         AS item (
             partition_key, execution_id, attempt_index, lease_epoch, worker_instance_id, result
         )
     JOIN ff_exec_core AS e
-        ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id
+        ON e.partition_key = ANY (ARRAY[item.partition_key]) AND e.execution_id = item.execution_id
     JOIN ff_attempt AS a
-        ON a.partition_key = item.partition_key
+        ON a.partition_key = ANY (ARRAY[item.partition_key])
         AND a.execution_id = item.execution_id
         AND a.attempt_index = item.attempt_index
     WHERE e.attempt_index = item.attempt_index

@@ -21,12 +21,13 @@ WITH item AS MATERIALIZED (
     )
 ),
 held AS MATERIALIZED (
+    -- By a plain equality the planner reads all attempts as long as it believes that there are none.
     SELECT e.ctid AS execution_row_id, a.ctid AS attempt_row_id, item.*
     FROM item
     JOIN ff_exec_core AS e
-        ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id
+        ON e.partition_key = ANY (ARRAY[item.partition_key]) AND e.execution_id = item.execution_id
     JOIN ff_attempt AS a
-        ON a.partition_key = item.partition_key
+        ON a.partition_key = ANY (ARRAY[item.partition_key])
         AND a.execution_id = item.execution_id
         AND a.attempt_index = item.attempt_index
     WHERE e.xmin = item.version::text::xid AND a.xmin = item.attempt_version::text::xid

@@ -1,6 +1,7 @@
 -- Arrays of leases: $1: partitions, $2: executions, $3: attempt indexes, $4: lease epochs, $5: worker
 -- instances, $6: expiries when renewed; $7: now
 WITH held AS MATERIALIZED (
+    -- By a plain equality the planner reads all attempts as long as it believes that there are none.
     SELECT a.ctid AS row_id, a.partition_key, a.execution_id, item.lease_expires_at_ms
     FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
         AS item (
@@ -8,9 +9,9 @@ WITH held AS MATERIALIZED (
             lease_expires_at_ms
         )
     JOIN ff_exec_core AS e
-        ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id
+        ON e.partition_key = ANY (ARRAY[item.partition_key]) AND e.execution_id = item.execution_id
     JOIN ff_attempt AS a
-        ON a.partition_key = item.partition_key
+        ON a.partition_key = ANY (ARRAY[item.partition_key])
         AND a.execution_id = item.execution_id
         AND a.attempt_index = item.attempt_index
     WHERE e.attempt_index = item.attempt_index
