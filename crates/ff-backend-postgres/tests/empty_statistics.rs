@@ -1,5 +1,5 @@
 //! What the statements do while the planner believes that the tables are empty.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
