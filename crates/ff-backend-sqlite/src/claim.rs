@@ -12,13 +12,14 @@ use ff_core::rules::input;
 use ff_core::types::{LaneId, TimestampMs};
 use ff_sql::claims::Claims;
 use ff_sql::document::to_parameter;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::error::{from_sqlx, unexpected};
 use crate::tx::Tx;
+use crate::values::{ROWS_MAX, for_rows, padded};
 use crate::{LABEL, SqliteBackend, rows};
 
 const PICK: &str = include_str!("../sql/claim/pick.sql");
@@ -34,6 +35,14 @@ struct Candidate {
     row_id: i64,
     execution: Execution,
     context: ExecutionContext,
+}
+
+/// A lease that the rule has granted.
+struct Granted<'a> {
+    row_id: i64,
+    execution_id: Uuid,
+    lease_epoch: i64,
+    policy: &'a ClaimPolicy,
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::claim`].
@@ -134,41 +143,52 @@ async fn claim_in(
     let now = tx.now();
     let Some(args) = claims.first() else { return Ok(Vec::new()) };
     let candidates = pick(tx.conn(), args, (claims.max(), now)).await?;
-    let (mut picked, mut claimed) = (Vec::new(), Vec::new());
+    let (mut granted, mut claimed) = (Vec::new(), Vec::new());
     for (place, candidate) in claims.places(candidates.len()).into_iter().zip(candidates) {
         let Some(args) = claims.get(place) else { continue };
         let lease = rule::grant(&candidate.execution, &args.policy, now)?.outcome;
+        granted.push(Granted {
+            row_id: candidate.row_id,
+            execution_id: candidate.execution.execution_id.uuid(),
+            lease_epoch: i64::try_from(lease.lease_epoch.0).unwrap_or(i64::MAX),
+            policy: &args.policy,
+        });
         let handle = Handle::mint(LABEL, candidate.execution.execution_id, lease);
-        picked.push((candidate.row_id, place));
         claimed.push((place, ClaimedExecution::new(handle, candidate.context)));
     }
-    if !picked.is_empty() {
-        lease(tx, &picked, claims, now).await?;
-    }
+    lease(tx, &granted, now).await?;
     Ok(claims.share_out(claimed))
 }
 
 /// Stores what the rule has granted.
 async fn lease(
     tx: &mut Tx<'_>,
-    picked: &[(i64, usize)],
-    claims: &Claims<'_>,
+    granted: &[Granted<'_>],
     now: TimestampMs,
 ) -> Result<(), EngineError> {
-    let expiry = |policy: &ClaimPolicy| now.saturating_add_millis(policy.lease_ttl_ms.into());
-    let policies = claims.policies();
-    let workers: Vec<_> = policies.clone().map(|policy| &policy.worker_id).collect();
-    let instances: Vec<_> = policies.clone().map(|policy| &policy.worker_instance_id).collect();
-    sqlx::query(LEASE)
-        .bind(to_parameter(&picked)?)
-        .bind(now.0)
-        .bind(to_parameter(&workers)?)
-        .bind(to_parameter(&instances)?)
-        .bind(to_parameter(&policies.map(expiry).collect::<Vec<_>>())?)
-        .bind(tx.instance_tag_path())
-        .execute(tx.conn())
-        .await
-        .map_err(from_sqlx)?;
+    let path = tx.instance_tag_path();
+    for part in granted.chunks(ROWS_MAX) {
+        let mut lease = sqlx::query(AssertSqlSafe(for_rows(LEASE, part.len()))).bind(now.0);
+        for row in padded(part) {
+            lease = lease.bind(row.map(|row| row.row_id));
+        }
+        lease = lease.bind(now.0);
+        for row in padded(part) {
+            lease = lease
+                .bind(row.map(|row| row.row_id))
+                .bind(row.map(|row| row.policy.worker_id.as_str()))
+                .bind(row.map(|row| row.policy.worker_instance_id.as_str()))
+                .bind(row.map(|row| row.lease_epoch))
+                .bind(row.map(|row| now.saturating_add_millis(row.policy.lease_ttl_ms.into()).0));
+        }
+        lease = lease.bind(now.0).bind(path.as_str());
+        for row in padded(part) {
+            lease = lease
+                .bind(row.map(|row| row.row_id))
+                .bind(row.map(|row| row.execution_id.hyphenated().to_string()));
+        }
+        lease.execute(tx.conn()).await.map_err(from_sqlx)?;
+    }
     Ok(())
 }
 

@@ -42,6 +42,7 @@ mod pool;
 mod rows;
 mod timer;
 mod tx;
+mod values;
 mod worker;
 mod writer;
 

@@ -19,8 +19,8 @@ use crate::migrate;
 
 /// A few: readers share the machine with the writer, and no read is long.
 const READERS: u32 = 4;
-/// More than the statement files that there are.
-const STATEMENT_CACHE: usize = 128;
+/// More than the statement files that there are, with those that are kept for 1, 2, 4 to 512 rows.
+const STATEMENT_CACHE: usize = 192;
 /// Between two tries at what SQLite answers "busy" to without waiting.
 const BUSY_RETRY: Duration = Duration::from_millis(10);
 

@@ -4,6 +4,8 @@
 //! An operation runs here to its end whatever becomes of the future that asked for it (SAFE-2), and
 //! on a thread of its own, so that a busy runtime does not hold the database's lock.
 
+mod spin;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,7 +76,7 @@ impl Writer {
         let group = Group { conn, messages, surroundings };
         thread::Builder::new()
             .name("ff-sqlite-writer".to_owned())
-            .spawn(move || runtime.block_on(group.serve()))
+            .spawn(move || runtime.block_on(spin::spinning(group.serve())))
             .map_err(|_| unexpected("the writer's thread cannot be started"))?;
         Ok(Self { queue })
     }

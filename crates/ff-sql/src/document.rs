@@ -83,7 +83,6 @@ pub struct HandleDocument<'a> {
     lease_epoch: u64,
     worker_instance_id: &'a str,
     lease_expires_at_ms: TimestampMs,
-    result: Option<String>,
 }
 
 impl<'a> HandleDocument<'a> {
@@ -96,13 +95,7 @@ impl<'a> HandleDocument<'a> {
             lease_epoch: handle.lease_epoch().0,
             worker_instance_id: handle.worker_instance_id().as_str(),
             lease_expires_at_ms: now.saturating_add_millis(u64::from(handle.lease_ttl_ms())),
-            result: None,
         }
-    }
-
-    /// The lease, and what its handler returned.
-    pub fn with_result(self, result: Option<&[u8]>) -> Self {
-        Self { result: result.map(to_hex), ..self }
     }
 }
 

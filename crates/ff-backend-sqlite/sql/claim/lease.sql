@@ -1,5 +1,4 @@
--- $1: JSON array of rows that were picked just now, each with the place of who claims it in the JSON arrays
--- of $3: workers, $4: worker instances, $5: lease expiries; $2: now, $6: path of the instance tag
+-- Of all three statements, rows of executions that were picked just now. Of this one: now before them
 UPDATE ff_exec_core
 SET lifecycle_phase = 'active',
     ownership_state = 'leased',
@@ -8,29 +7,24 @@ SET lifecycle_phase = 'active',
     attempt_state = 'running_attempt',
     blocking_reason = NULL,
     eligible_at_ms = NULL,
-    started_at_ms = coalesce(started_at_ms, $2)
-WHERE rowid IN (SELECT value ->> 0 FROM json_each($1));
+    started_at_ms = coalesce(started_at_ms, ?)
+WHERE rowid IN (VALUES (?));
 
+-- Now before them; with each its worker, worker instance, lease epoch and lease expiry
 INSERT INTO ff_attempt (
-    partition_key, execution_id, attempt_index, worker_id, worker_instance_id, lease_epoch,
-    lease_expires_at_ms, started_at_ms
+    partition_key, execution_id, attempt_index, started_at_ms, worker_id, worker_instance_id,
+    lease_epoch, lease_expires_at_ms
 )
 SELECT
-    e.partition_key,
-    e.execution_id,
-    e.attempt_index,
-    $3 ->> (item.value ->> 1),
-    $4 ->> (item.value ->> 1),
-    1,
-    $5 ->> (item.value ->> 1),
-    $2
-FROM json_each($1) AS item
-CROSS JOIN ff_exec_core AS e ON e.rowid = item.value ->> 0
+    e.partition_key, e.execution_id, e.attempt_index, ?, item.column2, item.column3, item.column4,
+    item.column5
+FROM (VALUES (?, ?, ?, ?, ?)) AS item
+CROSS JOIN ff_exec_core AS e ON e.rowid = item.column1
 WHERE true
 ON CONFLICT (partition_key, execution_id, attempt_index) DO UPDATE
 SET worker_id = excluded.worker_id,
     worker_instance_id = excluded.worker_instance_id,
-    lease_epoch = lease_epoch + 1,
+    lease_epoch = excluded.lease_epoch,
     lease_expires_at_ms = excluded.lease_expires_at_ms,
     started_at_ms = excluded.started_at_ms,
     terminal_at_ms = NULL,
@@ -38,19 +32,16 @@ SET worker_id = excluded.worker_id,
     error = NULL,
     progress = NULL;
 
+-- Now and the path of the instance tag before them; with each its execution as text
 INSERT INTO ff_lease_event (
-    partition_key, execution_id, event_type, occurred_at_ms, namespace, instance_tag
+    partition_key, event_type, occurred_at_ms, namespace, instance_tag, execution_id
 )
 SELECT
     e.partition_key,
-    lower(
-        substr(hex(e.execution_id), 1, 8) || '-' || substr(hex(e.execution_id), 9, 4) || '-'
-        || substr(hex(e.execution_id), 13, 4) || '-' || substr(hex(e.execution_id), 17, 4) || '-'
-        || substr(hex(e.execution_id), 21)
-    ),
     'acquired',
-    $2,
+    ?,
     e.namespace,
-    CASE WHEN json_valid(e.tags) THEN e.tags ->> $6 END
-FROM json_each($1) AS item
-CROSS JOIN ff_exec_core AS e ON e.rowid = item.value ->> 0;
+    CASE WHEN json_valid(e.tags) THEN e.tags ->> ? END,
+    item.column2
+FROM (VALUES (?, ?)) AS item
+CROSS JOIN ff_exec_core AS e ON e.rowid = item.column1;

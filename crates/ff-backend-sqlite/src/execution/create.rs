@@ -8,6 +8,7 @@ use ff_core::rules::{execution as rule, input};
 use ff_core::types::ExecutionId;
 use ff_sql::document::{NewExecutionDocument, to_parameter};
 use ff_sql::rounds::rounds;
+use sqlx::error::DatabaseError;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection};
@@ -17,16 +18,16 @@ use crate::error::{from_sqlx, unexpected};
 use crate::lanes::KnownLanes;
 use crate::rows;
 use crate::tx::Tx;
+use crate::values::{ROWS_MAX, for_rows};
 
 const CREATE: &str = include_str!("../../sql/execution/create.sql");
 const TAKE_KEYS: &str = include_str!("../../sql/execution/take_keys.sql");
 const REQUIRE_CAPABILITIES: &str = include_str!("../../sql/execution/require_capabilities.sql");
 const FIND_DUPLICATES: &str = include_str!("../../sql/execution/find_duplicates.sql");
 
-/// The place of a row in the statement that creates it.
-const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/// Rows that one statement creates at most.
-const ROWS_MAX: usize = 256;
+/// What makes the creation pass by what is there, and tell what was not.
+const UNLESS_THERE: &str =
+    " ON CONFLICT (partition_key, execution_id) DO NOTHING RETURNING partition_key, execution_id";
 
 /// An execution to create, as it is asked for and as it will be stored.
 struct Item {
@@ -171,33 +172,41 @@ async fn take_keys(
     }
     let take = sqlx::query(TAKE_KEYS).bind(to_parameter(&documents)?);
     let rows = take.fetch_all(conn).await.map_err(from_sqlx)?;
-    Ok(rows::by_key(&rows, |_| Ok(()))?.into_keys().collect())
+    rows.iter().map(|row| rows::key(row)?.execution_id()).collect()
 }
 
-/// Stores what is not there, and tells what that was. A statement has a place for each row, and there are
-/// statements for 1, 2, 4 rows and so on, so that the few of them stay prepared.
+/// Stores what is not there, and tells what that was. That all is new is tried first: SQLite then has no rows to
+/// return.
 async fn insert(
     conn: &mut SqliteConnection,
     items: &[&Item],
 ) -> Result<HashSet<ExecutionId>, EngineError> {
     let mut created = HashSet::with_capacity(items.len());
-    let mut rest = items;
-    while !rest.is_empty() {
-        let rows = (1 << rest.len().ilog2()).min(ROWS_MAX);
-        let (part, later) = rest.split_at(rows);
-        let mut insert = sqlx::query(AssertSqlSafe(for_rows(rows)));
-        for item in part {
-            insert = item.bind(insert)?;
+    for part in items.chunks(ROWS_MAX) {
+        let statement = for_rows(CREATE, part.len());
+        let insert = bind_all(sqlx::query(AssertSqlSafe(statement.clone())), part)?;
+        match insert.execute(&mut *conn).await {
+            Ok(_) => created.extend(part.iter().map(|item| item.id().clone())),
+            Err(error) if is_duplicate(&error) => {
+                let insert = sqlx::query(AssertSqlSafe(statement + UNLESS_THERE));
+                let insert = bind_all(insert, part)?;
+                let rows = insert.fetch_all(&mut *conn).await.map_err(from_sqlx)?;
+                for row in &rows {
+                    created.insert(rows::key(row)?.execution_id()?);
+                }
+            }
+            Err(error) => return Err(from_sqlx(error)),
         }
-        let rows = insert.fetch_all(&mut *conn).await.map_err(from_sqlx)?;
-        created.extend(rows::by_key(&rows, |_| Ok(()))?.into_keys());
-        rest = later;
     }
     Ok(created)
 }
 
-fn for_rows(rows: usize) -> String {
-    CREATE.replacen(ROW, &vec![ROW; rows].join(", "), 1)
+fn bind_all<'q>(insert: Insert<'q>, items: &[&'q Item]) -> Result<Insert<'q>, EngineError> {
+    items.iter().try_fold(insert, |insert, item| item.bind(insert))
+}
+
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
 }
 
 async fn require_capabilities(

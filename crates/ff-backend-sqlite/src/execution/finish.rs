@@ -7,15 +7,17 @@ use ff_core::rules::{execution as rule, lease::Held};
 use ff_core::types::TimestampMs;
 use ff_sql::by_handle::HasHandle;
 use ff_sql::changes::{Changes, Loaded};
-use ff_sql::document::{HandleDocument, KeyDocument, to_parameter};
+use ff_sql::document::KeyDocument;
 use ff_sql::rounds::rounds;
+use sqlx::AssertSqlSafe;
 
 use crate::error::{from_sqlx, unexpected};
 use crate::tx::Tx;
+use crate::values::{ROWS_MAX, for_rows, padded};
 use crate::{LABEL, SqliteBackend, rows};
 
 const COMPLETE: &str = include_str!("../../sql/execution/complete.sql");
-const SUCCEED: &str = include_str!("../../sql/execution/succeed.sql");
+const FIND_HELD: &str = include_str!("../../sql/execution/find_held.sql");
 
 /// Bytes of results that one statement takes; SQLite's limit on a parameter is far above.
 const PART_BYTES: usize = 16 << 20;
@@ -103,14 +105,14 @@ where
     Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(no_answer)).collect())
 }
 
-/// Splits a round so that the results of a part fit into one parameter of a statement.
+/// Splits a round so that a part and its results fit into one statement.
 fn parts<I: HasHandle>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
     let mut parts = Vec::new();
     let mut part = Vec::new();
     let mut bytes = 0;
     for place in round {
         let size = items[place].bytes();
-        if bytes + size > PART_BYTES && !part.is_empty() {
+        if part.len() == ROWS_MAX || (bytes + size > PART_BYTES && !part.is_empty()) {
             parts.push(std::mem::take(&mut part));
             bytes = 0;
         }
@@ -137,41 +139,73 @@ fn check_failure(item: &Failure, limits: &InputLimits) -> Answer<()> {
 
 async fn complete_round(tx: &mut Tx<'_>, items: &[&Completion]) -> Answer<Vec<Answer<()>>> {
     let now = tx.now();
-    let documents: Vec<_> = items
-        .iter()
-        .map(|item| HandleDocument::new(&item.handle, now).with_result(item.result.as_deref()))
-        .collect();
-    let rows = sqlx::query(COMPLETE)
-        .bind(to_parameter(&documents)?)
-        .bind(now.0)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(from_sqlx)?;
-    let completed = rows::by_key(&rows, |row| rows::get::<i64>(row, "row_id"))?;
-    let row_of = |item: &&Completion| completed.get(item.handle.execution_id()).copied();
-    succeed(tx, &items.iter().filter_map(row_of).collect::<Vec<_>>(), now).await?;
+    let rows = find_held(tx, items, now).await?;
+    let held: Vec<(i64, &Completion)> =
+        rows.iter().zip(items).filter_map(|(row, item)| Some(((*row)?, *item))).collect();
+    complete_held(tx, &held, now).await?;
     let misses: Vec<&Completion> =
-        items.iter().copied().filter(|item| row_of(item).is_none()).collect();
+        rows.iter().zip(items).filter(|(row, _)| row.is_none()).map(|(_, item)| *item).collect();
     let mut missed = explain_misses(tx, &misses, now).await?.into_iter();
-    let answers = items.iter().map(|item| {
-        let is_hit = row_of(item).is_some();
-        if is_hit { Ok(()) } else { missed.next().unwrap_or_else(no_answer) }
+    let answers = rows.iter().map(|row| match row {
+        Some(_) => Ok(()),
+        None => missed.next().unwrap_or_else(no_answer),
     });
     Ok(answers.collect())
 }
 
-/// Ends the attempts of what was completed just now, and tells of it.
-async fn succeed(tx: &mut Tx<'_>, completed: &[i64], now: TimestampMs) -> Answer<()> {
-    if completed.is_empty() {
+/// The row of each whose lease is held.
+async fn find_held(
+    tx: &mut Tx<'_>,
+    items: &[&Completion],
+    now: TimestampMs,
+) -> Answer<Vec<Option<i64>>> {
+    let mut find = sqlx::query(AssertSqlSafe(for_rows(FIND_HELD, items.len()))).bind(now.0);
+    for (position, Completion { handle, .. }) in (0_i64..).zip(items) {
+        find = find
+            .bind(position)
+            .bind(i64::from(handle.execution_id().partition()))
+            .bind(handle.execution_id().uuid())
+            .bind(i64::from(handle.attempt_index().0))
+            .bind(i64::try_from(handle.lease_epoch().0).unwrap_or(i64::MAX))
+            .bind(handle.worker_instance_id().as_str());
+    }
+    let mut found = vec![None; items.len()];
+    for row in &find.fetch_all(tx.conn()).await.map_err(from_sqlx)? {
+        if let Some(slot) = found.get_mut(rows::position(row)?) {
+            *slot = Some(rows::get(row, "row_id")?);
+        }
+    }
+    Ok(found)
+}
+
+/// Completes executions and their attempts, and tells of it.
+async fn complete_held(
+    tx: &mut Tx<'_>,
+    held: &[(i64, &Completion)],
+    now: TimestampMs,
+) -> Answer<()> {
+    if held.is_empty() {
         return Ok(());
     }
-    sqlx::query(SUCCEED)
-        .bind(to_parameter(&completed)?)
-        .bind(now.0)
-        .bind(tx.instance_tag_path())
-        .execute(tx.conn())
-        .await
-        .map_err(from_sqlx)?;
+    let mut complete = sqlx::query(AssertSqlSafe(for_rows(COMPLETE, held.len()))).bind(now.0);
+    for held in padded(held) {
+        complete = complete
+            .bind(held.map(|(row_id, _)| *row_id))
+            .bind(held.and_then(|(_, item)| item.result.as_deref()));
+    }
+    for held in padded(held) {
+        let handle = held.map(|(_, item)| &item.handle);
+        complete = complete
+            .bind(handle.map(|handle| i64::from(handle.execution_id().partition())))
+            .bind(handle.map(|handle| handle.execution_id().uuid()))
+            .bind(handle.map(|handle| i64::from(handle.attempt_index().0)))
+            .bind(now.0);
+    }
+    complete = complete.bind(now.0).bind(tx.instance_tag_path());
+    for (row_id, _) in held {
+        complete = complete.bind(*row_id);
+    }
+    complete.execute(tx.conn()).await.map_err(from_sqlx)?;
     Ok(())
 }
 
