@@ -121,8 +121,9 @@ fn setting(patience: Duration) -> i32 {
 /// In force from the first statement on, where a server process serves one client.
 ///
 /// Every statement is a few probes of indexes, whatever the server believes of tables whose statistics are
-/// old: it is to follow the indexes, and to read no table as a whole because it was small once. To plan a claim takes several times as long as to run it, and to compile
-/// it longer still: it is planned once, and not compiled.
+/// old: it is to follow the indexes, and to read no table as a whole because it was small once. To plan a
+/// claim takes several times as long as to run it, and to compile it longer still: it is planned once, and
+/// not compiled.
 fn session_settings(config: &PostgresConfig) -> Vec<(&'static str, String)> {
     let mut settings = vec![
         ("default_transaction_isolation", "read committed".to_owned()),

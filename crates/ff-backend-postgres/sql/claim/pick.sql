@@ -179,7 +179,8 @@ picked_due AS MATERIALIZED (
         SELECT e.ctid AS row_id, e.partition_key, e.execution_id, a.row_id AS attempt_row_id, a.lease_epoch
         FROM due
         JOIN ff_exec_core AS e
-            ON e.partition_key = due.partition_key AND e.execution_id = due.execution_id
+            ON e.partition_key = ANY (ARRAY[due.partition_key])
+            AND e.execution_id = due.execution_id
         LEFT JOIN LATERAL (
             SELECT stored.ctid AS row_id, stored.lease_epoch
             FROM ff_attempt AS stored

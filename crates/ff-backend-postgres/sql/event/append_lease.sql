@@ -12,4 +12,4 @@ SELECT
 FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::bigint[])
     AS item (partition_key, execution_id, name, occurred_at_ms)
 JOIN ff_exec_core AS e
-    ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id;
+    ON e.partition_key = ANY (ARRAY[item.partition_key]) AND e.execution_id = item.execution_id;

@@ -40,4 +40,4 @@ FROM unnest(
     started_at_ms, terminal_at_ms, eligible_at_ms, deadline_at_ms, retry_count, reclaim_count,
     replay_count, keep_result, result
 )
-WHERE e.partition_key = item.partition_key AND e.execution_id = item.execution_id;
+WHERE e.partition_key = ANY (ARRAY[item.partition_key]) AND e.execution_id = item.execution_id;

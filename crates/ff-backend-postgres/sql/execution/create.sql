@@ -49,7 +49,7 @@ created AS (
     WHERE item.idempotency_key IS NULL
         OR NOT EXISTS (
             SELECT 1 FROM ff_idempotency AS k
-            WHERE k.namespace = item.namespace
+            WHERE k.namespace = ANY (ARRAY[item.namespace])
                 AND k.lane_id = item.lane_id
                 AND k.idempotency_key = item.idempotency_key
         )

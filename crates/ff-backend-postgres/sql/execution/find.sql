@@ -17,8 +17,8 @@ SELECT
 FROM unnest($1::bigint[], $2::uuid[], $3::bigint[]) WITH ORDINALITY
     AS item (partition_key, execution_id, attempt_index, position)
 JOIN ff_exec_core AS e
-    ON e.partition_key = item.partition_key AND e.execution_id = item.execution_id
+    ON e.partition_key = ANY (ARRAY[item.partition_key]) AND e.execution_id = item.execution_id
 LEFT JOIN ff_attempt AS a
-    ON a.partition_key = e.partition_key
+    ON a.partition_key = ANY (ARRAY[e.partition_key])
     AND a.execution_id = e.execution_id
     AND a.attempt_index = coalesce(item.attempt_index, e.attempt_index);

@@ -52,7 +52,7 @@ CROSS JOIN LATERAL (
     LIMIT $12
 ) AS e
 LEFT JOIN ff_attempt AS a
-    ON a.partition_key = e.partition_key
+    ON a.partition_key = ANY (ARRAY[e.partition_key])
     AND a.execution_id = e.execution_id
     AND a.attempt_index = e.attempt_index
 ORDER BY e.created_at_ms, e.execution_id, e.partition_key

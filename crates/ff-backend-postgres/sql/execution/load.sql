@@ -20,7 +20,8 @@ FROM (
     FROM unnest($1::bigint[], $2::uuid[], $3::bigint[]) WITH ORDINALITY
         AS item (partition_key, execution_id, attempt_index, position)
     JOIN ff_exec_core AS stored
-        ON stored.partition_key = item.partition_key AND stored.execution_id = item.execution_id
+        ON stored.partition_key = ANY (ARRAY[item.partition_key])
+        AND stored.execution_id = item.execution_id
     ORDER BY stored.execution_id, stored.partition_key
 ) AS e
 LEFT JOIN LATERAL (

@@ -20,7 +20,7 @@ FROM (
     LIMIT $4
 ) AS e
 LEFT JOIN ff_attempt AS a
-    ON a.partition_key = e.partition_key
+    ON a.partition_key = ANY (ARRAY[e.partition_key])
     AND a.execution_id = e.execution_id
     AND a.attempt_index = e.attempt_index
 ORDER BY e.execution_id, e.partition_key;

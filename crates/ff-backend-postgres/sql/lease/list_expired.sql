@@ -7,7 +7,7 @@ SELECT
     a.progress::text AS a_progress
 FROM ff_exec_core AS e
 JOIN ff_attempt AS a
-    ON a.partition_key = e.partition_key
+    ON a.partition_key = ANY (ARRAY[e.partition_key])
     AND a.execution_id = e.execution_id
     AND a.attempt_index = e.attempt_index
 CROSS JOIN LATERAL (

@@ -2,7 +2,7 @@
 SELECT a.partition_key, a.execution_id
 FROM ff_exec_core AS e
 JOIN ff_attempt AS a
-    ON a.partition_key = e.partition_key
+    ON a.partition_key = ANY (ARRAY[e.partition_key])
     AND a.execution_id = e.execution_id
     AND a.attempt_index = e.attempt_index
 WHERE e.lifecycle_phase = 'active'
