@@ -50,6 +50,7 @@ const BY_KEY: &[&str] = &[
     "event/list_of_execution",
     "execution/apply",
     "execution/complete",
+    "execution/count",
     "execution/create",
     "execution/find",
     "execution/find_duplicates",
@@ -292,6 +293,10 @@ impl Bench {
         let everything = ExecutionFilter::default();
         let page = backend.list_executions(&everything, None, 10).await.unwrap();
         backend.list_executions(&everything, page.cursor, 10).await.unwrap();
+        // A count reads what it counts.
+        let running =
+            ExecutionFilter { public_state: Some(PublicState::Running), ..Default::default() };
+        backend.count_executions(&running).await.unwrap();
         backend.list_lanes().await.unwrap();
     }
 }
@@ -387,6 +392,7 @@ async fn every_statement_goes_by_an_index_and_reads_no_more_of_a_larger_store() 
         event/read_operator: ff_operator_event_pkey
         execution/apply: ff_exec_core_pkey
         execution/complete: ff_attempt_pkey, ff_exec_core_pkey, Tid Scan of ff_attempt, Tid Scan of ff_exec_core
+        execution/count: ff_exec_core_listed
         execution/create: ff_idempotency_pkey
         execution/find: ff_attempt_pkey, ff_exec_core_pkey
         execution/find_duplicates: ff_exec_core_pkey, ff_idempotency_pkey
