@@ -23,7 +23,7 @@ const CLAIM: &str = "WITH picked AS MATERIALIZED ( \
             AND hash_array_extended(required_capabilities, 0) \
                 = hash_array_extended('{}'::text[], 0) \
             AND lifecycle_phase IN ('submitted', 'runnable') AND eligibility_state = 'eligible_now' \
-        ORDER BY priority DESC, created_at_ms, execution_id, partition_key \
+        ORDER BY -(priority::bigint), created_at_ms, execution_id, partition_key \
         LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED \
     ), claimed AS ( \
         UPDATE ff_exec_core AS e \
