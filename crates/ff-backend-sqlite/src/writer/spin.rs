@@ -43,7 +43,9 @@ pub(super) async fn spinning<F: Future>(future: F) -> F::Output {
 async fn spinning_for<F: Future>(awake: Duration, future: F) -> F::Output {
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
-    let mut future = pin!(future);
+    // Tokio lets a future that it polls receive so many messages and then wait for its next turn, which does not
+    // come while the thread is kept awake here.
+    let mut future = pin!(tokio::task::unconstrained(future));
     poll_fn(|sleeper| {
         loop {
             bell.has_rung.store(false, Ordering::SeqCst);
@@ -100,6 +102,20 @@ mod tests {
         for awake in [Duration::ZERO, AWAKE, Duration::MAX] {
             assert_eq!(block_on(spinning_for(awake, ping_pong(100))), 4_950, "{awake:?}");
         }
+    }
+
+    #[test]
+    fn any_number_of_messages_is_received_in_one_turn() {
+        let (sender, mut messages) = tokio::sync::mpsc::unbounded_channel();
+        (0..1_000).for_each(|number| sender.send(number).unwrap());
+        let receive = async {
+            let mut sum = 0;
+            for _ in 0..1_000 {
+                sum += messages.recv().await.unwrap();
+            }
+            sum
+        };
+        assert_eq!(block_on(spinning_for(Duration::MAX, receive)), 499_500);
     }
 
     #[test]
