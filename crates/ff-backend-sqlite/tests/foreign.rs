@@ -232,3 +232,20 @@ async fn a_cursor_beyond_every_event_reads_nothing() {
     let beyond = Some(EventCursor::new(0, u64::MAX));
     assert_eq!(opened.backend.read_events(EventStream::Lease, beyond, 10).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn what_a_trigger_keeps_out_is_not_said_to_be_created() {
+    let opened = open().await;
+    execute(
+        &opened,
+        "CREATE TRIGGER keep_out BEFORE INSERT ON ff_exec_core WHEN new.execution_kind = 'unwanted' \
+         BEGIN SELECT RAISE(IGNORE); END",
+    )
+    .await;
+    let unwanted = CreateExecutionArgs { execution_kind: "unwanted".to_owned(), ..args() };
+
+    let answer = opened.backend.create_executions(vec![args(), unwanted, args()]).await;
+
+    assert!(matches!(answer, Err(EngineError::Transport { .. })), "{answer:?}");
+    assert!(claim(&opened.backend).await.is_none(), "the batch is stored or is not");
+}

@@ -24,6 +24,7 @@ const HOT: &[&str] = &[
     "execution/complete",
     "execution/count",
     "execution/create",
+    "execution/find_created",
     "execution/find_held",
     "execution/list",
     "execution/load",
@@ -245,6 +246,8 @@ async fn hot_statements_use_the_indexes_that_are_there_for_them() {
             SEARCH e USING COVERING INDEX ff_exec_core_listed (lane_id=? AND public_state>?)
             SEARCH r USING INDEX ff_exec_core_listed (lane_id=? AND public_state=? AND created_at_ms>?)
         execution/create
+        execution/find_created
+            SEARCH ff_exec_core USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
         execution/find_held
             SCAN call
             SCAN item

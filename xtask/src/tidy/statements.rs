@@ -23,6 +23,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("execution/take_keys.sql", "on PostgreSQL it is a part of execution/create.sql"),
     ("execution/require_capabilities.sql", "on PostgreSQL they are a column"),
     ("execution/settle.sql", "SQLite decides every call in its one writer's transaction"),
+    ("execution/find_created.sql", "on PostgreSQL it is a part of execution/create.sql"),
     ("execution/find_held.sql", "on PostgreSQL it is a part of execution/complete.sql"),
     ("flow/lock_backlog.sql", "SQLite has one writer and no row locks"),
     ("worker/lock.sql", "SQLite has one writer and no row locks"),

@@ -8,9 +8,8 @@ use ff_core::rules::{execution as rule, input};
 use ff_core::types::ExecutionId;
 use ff_sql::document::{NewExecutionDocument, to_parameter};
 use ff_sql::rounds::rounds;
-use sqlx::error::DatabaseError;
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
+use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection};
 
 use crate::SqliteBackend;
@@ -23,11 +22,8 @@ use crate::values::{ROWS_MAX, for_rows};
 const CREATE: &str = include_str!("../../sql/execution/create.sql");
 const TAKE_KEYS: &str = include_str!("../../sql/execution/take_keys.sql");
 const REQUIRE_CAPABILITIES: &str = include_str!("../../sql/execution/require_capabilities.sql");
+const FIND_CREATED: &str = include_str!("../../sql/execution/find_created.sql");
 const FIND_DUPLICATES: &str = include_str!("../../sql/execution/find_duplicates.sql");
-
-/// What makes the creation pass by what is there, and tell what was not.
-const UNLESS_THERE: &str =
-    " ON CONFLICT (partition_key, execution_id) DO NOTHING RETURNING partition_key, execution_id";
 
 /// An execution to create, as it is asked for and as it will be stored.
 struct Item {
@@ -175,38 +171,36 @@ async fn take_keys(
     rows.iter().map(|row| rows::key(row)?.execution_id()).collect()
 }
 
-/// Stores what is not there, and tells what that was. That all is new is tried first: SQLite then has no rows to
-/// return.
+/// Stores what is not there, and tells what that was. As a rule it is all, and SQLite has no rows to return.
 async fn insert(
     conn: &mut SqliteConnection,
     items: &[&Item],
 ) -> Result<HashSet<ExecutionId>, EngineError> {
     let mut created = HashSet::with_capacity(items.len());
     for part in items.chunks(ROWS_MAX) {
-        let statement = for_rows(CREATE, part.len());
-        let insert = bind_all(sqlx::query(AssertSqlSafe(statement.clone())), part)?;
-        match insert.execute(&mut *conn).await {
-            Ok(_) => created.extend(part.iter().map(|item| item.id().clone())),
-            Err(error) if is_duplicate(&error) => {
-                let insert = sqlx::query(AssertSqlSafe(statement + UNLESS_THERE));
-                let insert = bind_all(insert, part)?;
-                let rows = insert.fetch_all(&mut *conn).await.map_err(from_sqlx)?;
-                for row in &rows {
-                    created.insert(rows::key(row)?.execution_id()?);
-                }
-            }
-            Err(error) => return Err(from_sqlx(error)),
+        let insert = sqlx::query(AssertSqlSafe(for_rows(CREATE, part.len())));
+        let insert = part.iter().try_fold(insert, |insert, item| item.bind(insert))?;
+        let inserted = insert.execute(&mut *conn).await.map_err(from_sqlx)?;
+        if inserted.rows_affected() == part.len() as u64 {
+            created.extend(part.iter().map(|item| item.id().clone()));
+        } else {
+            created.extend(find_created(conn, &inserted).await?);
         }
     }
     Ok(created)
 }
 
-fn bind_all<'q>(insert: Insert<'q>, items: &[&'q Item]) -> Result<Insert<'q>, EngineError> {
-    items.iter().try_fold(insert, |insert, item| item.bind(insert))
-}
-
-fn is_duplicate(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
+/// What a statement has stored: SQLite gives each new row the number after the highest,
+/// <https://www.sqlite.org/autoinc.html>.
+async fn find_created(
+    conn: &mut SqliteConnection,
+    inserted: &SqliteQueryResult,
+) -> Result<Vec<ExecutionId>, EngineError> {
+    let count = i64::try_from(inserted.rows_affected()).unwrap_or(i64::MAX);
+    let last = inserted.last_insert_rowid();
+    let find = sqlx::query(FIND_CREATED).bind(last.saturating_sub(count) + 1).bind(last);
+    let rows = find.fetch_all(conn).await.map_err(from_sqlx)?;
+    rows.iter().map(|row| rows::key(row)?.execution_id()).collect()
 }
 
 async fn require_capabilities(
