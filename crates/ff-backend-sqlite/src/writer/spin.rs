@@ -48,7 +48,8 @@ async fn spinning_for<F: Future>(awake: Duration, future: F) -> F::Output {
     let mut future = pin!(tokio::task::unconstrained(future));
     poll_fn(|sleeper| {
         loop {
-            bell.has_rung.store(false, Ordering::SeqCst);
+            // Read too: what was done before the ring that this takes back is then seen.
+            bell.has_rung.swap(false, Ordering::SeqCst);
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Poll::Ready(output);
             }
