@@ -18,6 +18,7 @@
 //!   an operation does there: load, ask a rule, apply.
 //! - `decide.rs` is what calls by handle have in common: they store without a lock what nothing has come
 //!   between.
+//! - `batcher.rs` runs single calls that are made at the same time as batches.
 //! - `retry.rs` is the one place that runs an operation again.
 //! - `pool.rs` opens connections and says why one cannot be opened.
 //! - `examine.rs` looks at a store for an operator.
@@ -28,6 +29,7 @@
 
 mod admin;
 mod backend;
+mod batcher;
 mod claim;
 mod columns;
 mod config;

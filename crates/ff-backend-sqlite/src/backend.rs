@@ -81,13 +81,14 @@ impl SqliteBackend {
             patience: config.busy_timeout,
         };
         let writer = Writer::start(connections.writer, surroundings)?;
-        Ok(Arc::new_cyclic(|backend| Self {
+        let lanes = KnownLanes::default();
+        Ok(Arc::new(Self {
             config,
+            batchers: Batchers::of(&writer, &lanes),
             writer,
             readers: connections.readers,
             wake_ups,
-            batchers: Batchers::of(backend),
-            lanes: KnownLanes::default(),
+            lanes,
             expects_work: AtomicBool::new(false),
             options: connections.options,
             foreign: OnceLock::new(),

@@ -64,7 +64,7 @@ pub(crate) async fn claim_batch(
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
     input::check_claim_batch(&args)?;
     let Some(max_wait) = args.policy.max_wait else {
-        return backend.batchers.claim.call(args, 0).await;
+        return claim_now(backend, args).await;
     };
     // Noted before the first look, so that what appears between the look and the wait wakes it.
     let waiter = backend.wake_ups.wait_for(&args.lanes);
@@ -82,57 +82,59 @@ pub(crate) async fn claim_batch(
     }
 }
 
+/// Claims with those beside it, unless there is nothing to claim: then it is one statement and takes no lock. Where
+/// the last claim found something, there is likely to be something, and it is not looked for twice.
+async fn claim_now(
+    backend: &SqliteBackend,
+    args: ClaimBatchArgs,
+) -> Result<Vec<ClaimedExecution>, EngineError> {
+    if !backend.expects_work.load(Ordering::Relaxed) && !is_anything_there(backend, &args).await? {
+        return Ok(Vec::new());
+    }
+    let claimed = backend.batchers.claim.call(args, 0).await?;
+    backend.expects_work.store(!claimed.is_empty(), Ordering::Relaxed);
+    Ok(claimed)
+}
+
 /// A look of a claim that waits. It is not made with others, which would take something for it after it was
 /// dropped.
 async fn claim_alone(
     backend: &SqliteBackend,
     args: &ClaimBatchArgs,
 ) -> Result<Vec<ClaimedExecution>, EngineError> {
-    let answer = try_claim_all(backend, vec![args.clone()]).await?.pop();
-    answer.unwrap_or_else(|| Err(unexpected("no answer to a claim")))
+    // Of several that were woken one goes ahead, and the others look.
+    let is_likely = backend.expects_work.swap(false, Ordering::Relaxed);
+    if !is_likely && !is_anything_there(backend, args).await? {
+        return Ok(Vec::new());
+    }
+    let batch = vec![args.clone()];
+    let claim = async move |tx: &mut Tx<'_>| claim_all(tx, &batch).await;
+    let claimed = backend.writer.run_while_awaited(claim).await?.pop();
+    let claimed = claimed.ok_or_else(|| unexpected("no answer to a claim"))?;
+    backend.expects_work.store(!claimed.is_empty(), Ordering::Relaxed);
+    Ok(claimed)
 }
 
 /// Makes claims that were checked. Those that ask for the same are made as one.
-///
-/// Looks before it writes: a claim that finds nothing is one statement and takes no lock. Where the last claim
-/// found something, or a wake-up came since, there is likely to be something, and it is not looked for twice.
-pub(crate) async fn try_claim_all(
-    backend: &SqliteBackend,
-    batch: Vec<ClaimBatchArgs>,
-) -> Result<Vec<Result<Vec<ClaimedExecution>, EngineError>>, EngineError> {
-    // Of several that were woken one goes ahead, and the others look.
-    let is_likely = backend.expects_work.swap(false, Ordering::Relaxed);
-    if !is_likely && !is_anything_there(backend, &batch).await? {
-        return Ok(batch.iter().map(|_| Ok(Vec::new())).collect());
-    }
-    let claim = async move |tx: &mut Tx<'_>| {
-        let mut answers: Vec<_> = batch.iter().map(|_| Vec::new()).collect();
-        for (places, claims) in Claims::gather(&batch) {
-            for (place, share) in places.into_iter().zip(claim_in(tx, &claims).await?) {
-                answers[place] = share;
-            }
+pub(crate) async fn claim_all(
+    tx: &mut Tx<'_>,
+    batch: &[ClaimBatchArgs],
+) -> Result<Vec<Vec<ClaimedExecution>>, EngineError> {
+    let mut answers: Vec<_> = batch.iter().map(|_| Vec::new()).collect();
+    for (places, claims) in Claims::gather(batch) {
+        for (place, share) in places.into_iter().zip(claim_in(tx, &claims).await?) {
+            answers[place] = share;
         }
-        Ok(answers)
-    };
-    let answers = backend.writer.run_while_awaited(claim).await?;
-    let expects_work = answers.iter().any(|claimed| !claimed.is_empty());
-    backend.expects_work.store(expects_work, Ordering::Relaxed);
-    Ok(answers.into_iter().map(Ok).collect())
+    }
+    Ok(answers)
 }
 
 async fn is_anything_there(
     backend: &SqliteBackend,
-    batch: &[ClaimBatchArgs],
+    args: &ClaimBatchArgs,
 ) -> Result<bool, EngineError> {
     let mut reader = backend.readers.acquire().await.map_err(from_sqlx)?;
-    for (_, claims) in Claims::gather(batch) {
-        if let Some(args) = claims.first()
-            && !pick(&mut reader, args, (1, backend.config.clock.now())).await?.is_empty()
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(!pick(&mut reader, args, (1, backend.config.clock.now())).await?.is_empty())
 }
 
 /// Picks, asks the rule for the lease of each, and gives all of them in one call.

@@ -15,7 +15,8 @@
 //!   module for each area: `execution`, `claim`, `lease`, `operator`, `flow`, `timer`, `event`, `worker`,
 //!   `admin`.
 //! - `writer.rs` is the one place that writes: a thread that folds every waiting operation into one
-//!   transaction, a savepoint each, and answers after the commit.
+//!   transaction, a savepoint each, and answers after the commit. `writer/batcher.rs` makes one operation of
+//!   single calls that wait for it.
 //! - `tx.rs` is what an operation does inside that transaction: load, ask a rule, apply.
 //! - `pool.rs` opens the file and the pool of read-only connections.
 //! - `examine.rs` looks at a store for an operator.

@@ -4,8 +4,10 @@
 //! An operation runs here to its end whatever becomes of the future that asked for it (SAFE-2), and
 //! on a thread of its own, so that a busy runtime does not hold the database's lock.
 
+mod batcher;
 mod spin;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,8 +17,10 @@ use ff_core::engine_error::{ContentionKind, EngineError};
 use ff_sql::wake_ups::WakeUps;
 use futures::future::LocalBoxFuture;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::sleep;
+
+pub(crate) use batcher::Batcher;
 
 use crate::LABEL;
 use crate::error::{from_sqlx, is_busy, unexpected, writer_stopped};
@@ -28,26 +32,35 @@ const GROUP_MAX: usize = 256;
 const GROUP_TIME: Duration = Duration::from_millis(50);
 /// Between two looks at a lock that another process holds.
 const BUSY_LOOK: Duration = Duration::from_millis(1);
-/// Operations that wait before callers are held up.
+/// Operations that wait before callers are held up, besides those that gather the calls of many.
 const QUEUE: usize = 4_096;
 
 /// An operation: runs inside a savepoint, and answers once the commit's result is known.
 trait Job: Send {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx<'_>) -> LocalBoxFuture<'t, Finished>;
-    /// Answers without having run.
-    fn refuse(self: Box<Self>, error: EngineError);
+    /// Answers without having run. Returns what has not waited since this time, and is to be run yet.
+    fn refuse(self: Box<Self>, since: Instant, error: EngineError) -> Option<Box<dyn Job>>;
 }
 
 /// An operation that has run.
 struct Finished {
     keep: bool,
     answer: Box<dyn FnOnce(Result<(), EngineError>)>,
+    /// What is left to do, after it and apart from it.
+    then: VecDeque<Box<dyn Job>>,
+}
+
+impl Finished {
+    fn new(keep: bool, answer: impl FnOnce(Result<(), EngineError>) + 'static) -> Self {
+        Self { keep, answer: Box::new(answer), then: VecDeque::new() }
+    }
 }
 
 struct Operation<F, T> {
     body: F,
     keep_unawaited: bool,
     reply: oneshot::Sender<Result<T, EngineError>>,
+    _place: OwnedSemaphorePermit,
 }
 
 enum Message {
@@ -59,7 +72,8 @@ enum Message {
 /// The way to the writer.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Message>,
+    queue: mpsc::UnboundedSender<Message>,
+    places: Arc<Semaphore>,
 }
 
 impl Writer {
@@ -68,17 +82,17 @@ impl Writer {
         conn: SqliteConnection,
         surroundings: Surroundings,
     ) -> Result<Self, EngineError> {
-        let (queue, messages) = mpsc::channel(QUEUE);
+        let (queue, messages) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|_| unexpected("the writer's runtime cannot be built"))?;
-        let group = Group { conn, messages, surroundings };
+        let group = Group { conn, messages, left: VecDeque::new(), surroundings };
         thread::Builder::new()
             .name("ff-sqlite-writer".to_owned())
             .spawn(move || runtime.block_on(spin::spinning(group.serve())))
             .map_err(|_| unexpected("the writer's thread cannot be started"))?;
-        Ok(Self { queue })
+        Ok(Self { queue, places: Arc::new(Semaphore::new(QUEUE)) })
     }
 
     /// Runs the operation in the next transaction and returns its answer after the commit.
@@ -105,17 +119,21 @@ impl Writer {
         F: AsyncFnOnce(&mut Tx<'_>) -> Result<T, EngineError> + Send + 'static,
         T: Send + 'static,
     {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| writer_stopped())?;
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Operation { body, keep_unawaited, reply });
-        let job = Message::Run(job, Instant::now());
-        self.queue.send(job).await.map_err(|_| writer_stopped())?;
+        self.submit_job(Box::new(Operation { body, keep_unawaited, reply, _place: place }));
         answer.await.map_err(|_| writer_stopped())?
+    }
+
+    /// A job that the writer does not come to, because it has stopped, is dropped, and its callers hear that.
+    fn submit_job(&self, job: Box<dyn Job>) {
+        let _ = self.queue.send(Message::Run(job, Instant::now()));
     }
 
     /// Finishes what was accepted before, closes the connection, and returns.
     pub(crate) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
-        if self.queue.send(Message::Stop(done)).await.is_ok() {
+        if self.queue.send(Message::Stop(done)).is_ok() {
             let _ = stopped.await;
         }
     }
@@ -128,19 +146,18 @@ where
 {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx<'_>) -> LocalBoxFuture<'t, Finished> {
         Box::pin(async move {
-            let Operation { body, keep_unawaited, reply } = *self;
+            let Operation { body, keep_unawaited, reply, _place } = *self;
             let result = body(tx).await;
-            Finished {
-                keep: result.is_ok() && (keep_unawaited || !reply.is_closed()),
-                answer: Box::new(move |committed| {
-                    let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
-                }),
-            }
+            let keep = result.is_ok() && (keep_unawaited || !reply.is_closed());
+            Finished::new(keep, move |committed| {
+                let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
+            })
         })
     }
 
-    fn refuse(self: Box<Self>, error: EngineError) {
+    fn refuse(self: Box<Self>, _: Instant, error: EngineError) -> Option<Box<dyn Job>> {
         let _ = self.reply.send(Err(error));
+        None
     }
 }
 
@@ -155,7 +172,9 @@ pub(crate) struct Surroundings {
 
 struct Group {
     conn: SqliteConnection,
-    messages: mpsc::Receiver<Message>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    /// What operations have left to do.
+    left: VecDeque<Box<dyn Job>>,
     surroundings: Surroundings,
 }
 
@@ -164,12 +183,15 @@ impl Group {
         // SQLite's own wait grows to 100 ms between two looks, in which another process commits and
         // begins again many times over: this thread looks every millisecond instead.
         let _ = execute(&mut self.conn, "PRAGMA busy_timeout = 0").await;
-        while let Some(message) = self.messages.recv().await {
+        while let Some(message) = self.next_message().await {
             let stop = match message {
                 Message::Run(job, asked_at) => self.commit_group(job, asked_at).await,
                 Message::Stop(done) => Some(done),
             };
             if let Some(done) = stop {
+                for job in std::mem::take(&mut self.left) {
+                    self.commit_group(job, Instant::now()).await;
+                }
                 self.messages.close();
                 let _ = self.conn.close().await;
                 let _ = done.send(());
@@ -177,6 +199,17 @@ impl Group {
             }
         }
         let _ = self.conn.close().await;
+    }
+
+    /// What has arrived, or else what is left, or else what arrives.
+    async fn next_message(&mut self) -> Option<Message> {
+        if let Ok(message) = self.messages.try_recv() {
+            return Some(message);
+        }
+        match self.left.pop_front() {
+            Some(job) => Some(Message::Run(job, Instant::now())),
+            None => self.messages.recv().await,
+        }
     }
 
     /// Runs the job and whatever arrives while it runs. Returns the stop message if one arrived.
@@ -187,7 +220,9 @@ impl Group {
     ) -> Option<oneshot::Sender<()>> {
         if let Err(error) = begin(&mut self.conn, asked_at, self.surroundings.patience).await {
             roll_back(&mut self.conn).await;
-            first.refuse(from_sqlx(error));
+            // Those that came while it waited for a lock have not waited for long enough.
+            let since = if is_busy(&error) { asked_at } else { Instant::now() };
+            self.left.extend(first.refuse(since, from_sqlx(error)));
             return None;
         }
         let begun_at = Instant::now();
@@ -197,23 +232,27 @@ impl Group {
         let mut next = Some(first);
         while let Some(job) = next.take() {
             let mut tx = Tx::new(&mut self.conn, &self.surroundings);
-            match run_in_savepoint(job, &mut tx, finished.is_empty()).await {
-                Ok(job) => finished.push(job),
-                Err(job) => {
-                    finished.push(job);
-                    roll_back(&mut self.conn).await;
-                    refuse_all(finished, || {
-                        transport("an operation of its group broke the transaction")
-                    });
-                    return stop;
-                }
+            let run = run_in_savepoint(job, &mut tx, finished.is_empty()).await;
+            let is_lost = run.is_err();
+            let (Ok(mut job) | Err(mut job)) = run;
+            self.left.append(&mut job.then);
+            finished.push(job);
+            if is_lost {
+                roll_back(&mut self.conn).await;
+                refuse_all(finished, || {
+                    transport("an operation of its group broke the transaction")
+                });
+                return stop;
             }
             woken.append(&mut tx.into_woken());
             if finished.len() < GROUP_MAX && begun_at.elapsed() < GROUP_TIME {
-                match self.messages.try_recv() {
-                    Ok(Message::Run(job, _)) => next = Some(job),
-                    Ok(Message::Stop(done)) => stop = Some(done),
-                    Err(_) => {}
+                next = self.left.pop_front();
+                if next.is_none() {
+                    match self.messages.try_recv() {
+                        Ok(Message::Run(job, _)) => next = Some(job),
+                        Ok(Message::Stop(done)) => stop = Some(done),
+                        Err(_) => {}
+                    }
                 }
             }
         }
@@ -294,12 +333,13 @@ async fn run_in_savepoint(
 }
 
 fn refused(job: Box<dyn Job>, error: EngineError) -> Finished {
-    Finished { keep: false, answer: Box::new(move |_| job.refuse(error)) }
+    let then = job.refuse(Instant::now(), error).into_iter().collect();
+    Finished { then, ..Finished::new(false, |_| ()) }
 }
 
 fn failed(finished: Finished, error: EngineError) -> Finished {
-    let answer = finished.answer;
-    Finished { keep: false, answer: Box::new(move |_| answer(Err(error))) }
+    let Finished { answer, then, .. } = finished;
+    Finished { then, ..Finished::new(false, move |_| answer(Err(error))) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! - [`event_row`]: rows of events, to what a subscriber reads;
 //! - [`flow_row`], [`worker_row`]: rows of flows and of the registry of workers;
 //! - [`rounds`]: batches split so that one statement never meets one row twice;
-//! - [`batcher`]: single calls that are made at the same time, run as batches;
+//! - [`calls`]: single calls that wait to be run as batches;
 //! - [`by_handle`]: batches of calls by handle, each with an answer of its own;
 //! - [`changes`]: what an operation has loaded and what it shall store;
 //! - [`members`]: what a flow's cancellation does to its members, and waiting for them;
@@ -15,8 +15,8 @@
 //! - [`schema`]: the migrations that a database has, and whether what they make is there;
 //! - [`wake_ups`]: the claims of this process that wait for work.
 
-pub mod batcher;
 pub mod by_handle;
+pub mod calls;
 pub mod changes;
 pub mod claims;
 pub mod document;

@@ -21,6 +21,7 @@ const STOPWATCH_ALLOWED: &[(&str, &str)] = &[
     ("crates/ff-backend-postgres/src/queue_heads.rs", "it bounds how long a place is gone by"),
     ("crates/ff-backend-sqlite/src/writer.rs", "it bounds how long a group and a wait last"),
     ("crates/ff-backend-sqlite/src/writer/spin.rs", "it bounds how long a thread stays awake"),
+    ("crates/ff-sql/src/calls", "it tells how long a call has waited"),
     ("crates/ff-runtime/src/", "it measures how long this process waits, by tokio's clock"),
     ("crates/ff-runtime/tests/", "they read tokio's clock, which stands still until it is moved"),
     ("crates/ff-cli/src/", "it shows how long a command takes"),

@@ -6,11 +6,11 @@ use ff_core::contracts::{
     Failure,
 };
 use ff_core::engine_error::EngineError;
-use ff_sql::batcher::Batcher;
 
 use super::{create, finish};
+use crate::batcher::Batcher;
 use crate::error::unexpected;
-use crate::{LABEL, PostgresBackend, claim};
+use crate::{PostgresBackend, claim};
 
 /// Batches of each kind that run at the same time: while one commits, the next is under way.
 const RUNNING_MAX: usize = 2;
@@ -29,22 +29,22 @@ impl Batchers {
         let (claiming, creating) = (backend.clone(), backend.clone());
         let (completing, failing) = (backend.clone(), backend.clone());
         Self {
-            claim: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+            claim: Batcher::new(RUNNING_MAX, move |batch| {
                 let backend = reach(&claiming);
                 Box::pin(async move { claim::try_claim_all(&*backend?, batch).await })
             }),
-            create: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+            create: Batcher::new(RUNNING_MAX, move |batch| {
                 let backend = reach(&creating);
                 Box::pin(async move {
                     let results = create::create_checked(&*backend?, batch).await?;
                     Ok(results.into_iter().map(Ok).collect())
                 })
             }),
-            complete: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+            complete: Batcher::new(RUNNING_MAX, move |batch| {
                 let backend = reach(&completing);
                 Box::pin(async move { finish::complete_batch(&*backend?, batch).await })
             }),
-            fail: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
+            fail: Batcher::new(RUNNING_MAX, move |batch| {
                 let backend = reach(&failing);
                 Box::pin(async move { finish::fail_batch(&*backend?, batch).await })
             }),

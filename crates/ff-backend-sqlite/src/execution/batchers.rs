@@ -1,19 +1,13 @@
-use std::sync::{Arc, Weak};
-
 use ff_core::backend::FailOutcome;
 use ff_core::contracts::{
     ClaimBatchArgs, ClaimedExecution, Completion, CreateExecutionArgs, CreateExecutionResult,
     Failure,
 };
-use ff_core::engine_error::EngineError;
-use ff_sql::batcher::Batcher;
 
 use super::{create, finish};
-use crate::error::unexpected;
-use crate::{LABEL, SqliteBackend, claim};
-
-/// Batches of each kind that run at the same time: there is one writer.
-const RUNNING_MAX: usize = 1;
+use crate::claim;
+use crate::lanes::KnownLanes;
+use crate::writer::{Batcher, Writer};
 
 /// The single calls that are run in batches with those beside them.
 pub(crate) struct Batchers {
@@ -24,34 +18,26 @@ pub(crate) struct Batchers {
 }
 
 impl Batchers {
-    /// Those of the backend, which goes when nobody but these has it.
-    pub(crate) fn of(backend: &Weak<SqliteBackend>) -> Self {
-        let (claiming, creating) = (backend.clone(), backend.clone());
-        let (completing, failing) = (backend.clone(), backend.clone());
+    pub(crate) fn of(writer: &Writer, lanes: &KnownLanes) -> Self {
+        let lanes = lanes.clone();
         Self {
-            claim: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
-                let backend = reach(&claiming);
-                Box::pin(async move { claim::try_claim_all(&*backend?, batch).await })
-            }),
-            create: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
-                let backend = reach(&creating);
+            claim: Batcher::while_awaited(writer.clone(), |tx, batch| {
                 Box::pin(async move {
-                    let results = create::create_checked(&*backend?, batch).await?;
+                    let answers = claim::claim_all(tx, &batch).await?;
+                    Ok(answers.into_iter().map(Ok).collect())
+                })
+            }),
+            create: Batcher::new(writer.clone(), move |tx, batch| {
+                let lanes = lanes.clone();
+                Box::pin(async move {
+                    let results = create::create_checked(tx, batch, &lanes).await?;
                     Ok(results.into_iter().map(Ok).collect())
                 })
             }),
-            complete: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
-                let backend = reach(&completing);
-                Box::pin(async move { finish::complete_batch(&*backend?, batch).await })
+            complete: Batcher::new(writer.clone(), |tx, batch| {
+                Box::pin(finish::complete_in(tx, batch))
             }),
-            fail: Batcher::new(LABEL, RUNNING_MAX, move |batch| {
-                let backend = reach(&failing);
-                Box::pin(async move { finish::fail_batch(&*backend?, batch).await })
-            }),
+            fail: Batcher::new(writer.clone(), |tx, batch| Box::pin(finish::fail_in(tx, batch))),
         }
     }
-}
-
-fn reach(backend: &Weak<SqliteBackend>) -> Result<Arc<SqliteBackend>, EngineError> {
-    backend.upgrade().ok_or_else(|| unexpected("the backend was dropped"))
 }

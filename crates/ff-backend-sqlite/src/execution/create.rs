@@ -39,8 +39,12 @@ pub(crate) async fn create(
     args: CreateExecutionArgs,
 ) -> Result<CreateExecutionResult, EngineError> {
     input::check_create(&args, &backend.config.limits())?;
-    let bytes = args.input_payload.len();
-    backend.batchers.create.call(args, bytes).await
+    let (bytes, lane) = (args.input_payload.len(), args.lane_id.clone());
+    let result = backend.batchers.create.call(args, bytes).await?;
+    if is_created(&result) {
+        backend.lanes.remember(std::iter::once(&lane));
+    }
+    Ok(result)
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::create_executions`].
@@ -52,23 +56,28 @@ pub(crate) async fn create_batch(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    create_checked(backend, batch).await
+    let lane_ids: Vec<_> = batch.iter().map(|args| args.lane_id.clone()).collect();
+    let lanes = backend.lanes.clone();
+    let create = async move |tx: &mut Tx<'_>| create_checked(tx, batch, &lanes).await;
+    let results = backend.writer.run(create).await?;
+    let created = lane_ids.iter().zip(&results).filter(|(_, result)| is_created(result));
+    backend.lanes.remember(created.map(|(lane, _)| lane));
+    Ok(results)
 }
 
-/// Creates what the rules of input accept.
+/// Creates what the rules of input accept, and wakes those who wait for it.
 pub(super) async fn create_checked(
-    backend: &SqliteBackend,
+    tx: &mut Tx<'_>,
     batch: Vec<CreateExecutionArgs>,
+    lanes: &KnownLanes,
 ) -> Result<Vec<CreateExecutionResult>, EngineError> {
     let items: Vec<Item> = batch.into_iter().map(Item::new).collect();
-    let lanes = backend.lanes.clone();
-    let create = async move |tx: &mut Tx<'_>| {
-        let results = create_and_wake(tx, &items, &lanes).await?;
-        Ok((items, results))
-    };
-    let (items, results) = backend.writer.run(create).await?;
-    let created = items.iter().zip(&results).filter(|(_, result)| is_created(result));
-    backend.lanes.remember(created.map(|(item, _)| &item.args.lane_id));
+    let results = create_all(tx.conn(), &items, lanes).await?;
+    for (item, result) in items.iter().zip(&results) {
+        if is_created(result) && is_claimable(&item.new.execution, item.args.now) {
+            tx.wake(&item.args.lane_id);
+        }
+    }
     Ok(results)
 }
 
@@ -91,20 +100,6 @@ fn only(mut results: Vec<CreateExecutionResult>) -> Result<CreateExecutionResult
 
 fn is_created(result: &CreateExecutionResult) -> bool {
     matches!(result, CreateExecutionResult::Created { .. })
-}
-
-async fn create_and_wake(
-    tx: &mut Tx<'_>,
-    items: &[Item],
-    lanes: &KnownLanes,
-) -> Result<Vec<CreateExecutionResult>, EngineError> {
-    let results = create_all(tx.conn(), items, lanes).await?;
-    for (item, result) in items.iter().zip(&results) {
-        if is_created(result) && is_claimable(&item.new.execution, item.args.now) {
-            tx.wake(&item.args.lane_id);
-        }
-    }
-    Ok(results)
 }
 
 async fn create_all(

@@ -43,7 +43,15 @@ pub(crate) async fn complete_batch(
 ) -> Answer<Vec<Answer<()>>> {
     let limits = backend.config.limits();
     let check = move |item: &Completion| check_completion(item, &limits);
-    finish_batch(backend, batch, check, async |tx, items| complete_round(tx, &items).await).await
+    finish_batch(backend, batch, check, complete_in).await
+}
+
+/// Completes what the rules of input accept.
+pub(super) async fn complete_in(
+    tx: &mut Tx<'_>,
+    batch: Vec<Completion>,
+) -> Answer<Vec<Answer<()>>> {
+    finish_in(tx, &batch, async |tx, items| complete_round(tx, items).await).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail`].
@@ -60,53 +68,63 @@ pub(crate) async fn fail_batch(
 ) -> Answer<Vec<Answer<FailOutcome>>> {
     let limits = backend.config.limits();
     let check = move |item: &Failure| check_failure(item, &limits);
-    finish_batch(backend, batch, check, async |tx, items| fail_round(tx, &items).await).await
+    finish_batch(backend, batch, check, fail_in).await
 }
 
-/// What both batch forms have in common: a bad item has its own answer, and an execution that the
-/// batch names twice is met twice, one after the other.
+/// Fails what the rules of input accept.
+pub(super) async fn fail_in(
+    tx: &mut Tx<'_>,
+    batch: Vec<Failure>,
+) -> Answer<Vec<Answer<FailOutcome>>> {
+    finish_in(tx, &batch, async |tx, items| fail_round(tx, items).await).await
+}
+
+/// What both batch forms have in common: a bad item has its own answer.
 async fn finish_batch<I, T>(
     backend: &SqliteBackend,
     batch: Vec<I>,
     check: impl Fn(&I) -> Answer<()>,
-    finish_round: impl AsyncFn(&mut Tx<'_>, Vec<&I>) -> Answer<Vec<Answer<T>>> + Send + 'static,
+    finish: impl AsyncFnOnce(&mut Tx<'_>, Vec<I>) -> Answer<Vec<Answer<T>>> + Send + 'static,
 ) -> Answer<Vec<Answer<T>>>
 where
-    I: HasHandle + Send + 'static,
+    I: Send + 'static,
     T: Send + 'static,
 {
-    let mut answers: Vec<Option<Answer<T>>> =
-        batch.iter().map(|item| check(item).err().map(Err)).collect();
-    let good: Vec<usize> =
-        (0..batch.len()).filter(|position| answers[*position].is_none()).collect();
+    let mut good = Vec::with_capacity(batch.len());
+    let refused: Vec<Option<EngineError>> =
+        batch.into_iter().map(|item| check(&item).map(|()| good.push(item)).err()).collect();
+    let mut finished = Vec::new();
     if !good.is_empty() {
-        let positions = good.clone();
-        let finished = backend
-            .writer
-            .run(async move |tx| {
-                let items: Vec<&I> = good.iter().map(|position| &batch[*position]).collect();
-                let mut finished: Vec<Option<Answer<T>>> = items.iter().map(|_| None).collect();
-                let rounds = rounds(&items, |item| vec![item.handle().execution_id().clone()]);
-                let parts = rounds.into_iter().flat_map(|round| parts(round, &items));
-                for round in parts {
-                    let round_items = round.iter().map(|place| items[*place]).collect();
-                    let round_answers = finish_round(tx, round_items).await?;
-                    for (place, answer) in round.into_iter().zip(round_answers) {
-                        finished[place] = Some(answer);
-                    }
-                }
-                Ok(finished)
-            })
-            .await?;
-        for (position, answer) in positions.into_iter().zip(finished) {
-            answers[position] = answer;
+        finished = backend.writer.run(async move |tx| finish(tx, good).await).await?;
+    }
+    let mut finished = finished.into_iter();
+    let answers = refused.into_iter().map(|refused| match refused {
+        Some(error) => Err(error),
+        None => finished.next().unwrap_or_else(no_answer),
+    });
+    Ok(answers.collect())
+}
+
+/// Finishes items, of which those that name the same execution are met one after the other.
+async fn finish_in<I: HasHandle, T>(
+    tx: &mut Tx<'_>,
+    batch: &[I],
+    finish_round: impl AsyncFn(&mut Tx<'_>, &[&I]) -> Answer<Vec<Answer<T>>>,
+) -> Answer<Vec<Answer<T>>> {
+    let mut finished: Vec<Option<Answer<T>>> = batch.iter().map(|_| None).collect();
+    let rounds = rounds(batch, |item| vec![item.handle().execution_id().clone()]);
+    for part in rounds.into_iter().flat_map(|round| parts(round, batch)) {
+        let items: Vec<&I> = part.iter().map(|place| &batch[*place]).collect();
+        let answers = finish_round(tx, &items).await?;
+        for (place, answer) in part.into_iter().zip(answers) {
+            finished[place] = Some(answer);
         }
     }
-    Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(no_answer)).collect())
+    Ok(finished.into_iter().map(|answer| answer.unwrap_or_else(no_answer)).collect())
 }
 
 /// Splits a round so that a part and its results fit into one statement.
-fn parts<I: HasHandle>(round: Vec<usize>, items: &[&I]) -> Vec<Vec<usize>> {
+fn parts<I: HasHandle>(round: Vec<usize>, items: &[I]) -> Vec<Vec<usize>> {
     let mut parts = Vec::new();
     let mut part = Vec::new();
     let mut bytes = 0;

@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use ff_core::engine_error::ContentionKind;
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -25,13 +26,13 @@ impl Store {
     /// 13 breaks a batch, 99 breaks the way to the store, and an odd number is refused for itself.
     fn batcher(&self, running_max: usize) -> Arc<Batcher<u32, u32>> {
         let store = self.clone();
-        Arc::new(Batcher::new("test", running_max, move |items: Vec<u32>| {
+        Arc::new(Batcher::new(running_max, move |items: Vec<u32>| {
             let store = store.clone();
             Box::pin(async move {
                 store.go.acquire().await.unwrap().forget();
                 store.batches.lock().unwrap().push(items.clone());
                 if items.contains(&99) {
-                    return Err(EngineError::Transport { backend: "test", source: "cut".into() });
+                    return Err(EngineError::Transport { backend: LABEL, source: "cut".into() });
                 }
                 if items.contains(&13) {
                     return Err(busy());
@@ -53,21 +54,17 @@ impl Store {
     }
 }
 
-/// Begins the calls, which bring these bytes each, so that the first is under way and the others wait.
-async fn begin(
-    batcher: &Arc<Batcher<u32, u32>>,
-    items: &[(u32, usize)],
-) -> Vec<JoinHandle<Answer<u32>>> {
+/// Begins the calls, so that the first is under way and the others wait.
+async fn begin(batcher: &Arc<Batcher<u32, u32>>, items: &[u32]) -> Vec<JoinHandle<Answer<u32>>> {
     let mut calls = Vec::new();
-    for (item, bytes) in items.iter().copied() {
+    for item in items.iter().copied() {
         let batcher = Arc::clone(batcher);
-        calls.push(tokio::spawn(async move { batcher.call(item, bytes).await }));
+        calls.push(tokio::spawn(async move { batcher.call(item, 1).await }));
         // A turn for each task that is there: the call, and the batch that it begins.
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
     }
-    assert_eq!(batcher.shared.state().waiting.len(), items.len() - 1);
     calls
 }
 
@@ -77,8 +74,7 @@ async fn call_all(
     batcher: &Arc<Batcher<u32, u32>>,
     items: &[u32],
 ) -> Vec<Answer<u32>> {
-    let items: Vec<_> = items.iter().map(|item| (*item, 1)).collect();
-    let calls = begin(batcher, &items).await;
+    let calls = begin(batcher, items).await;
     store.go.add_permits(1_000);
     join_all(calls).await.into_iter().map(Result::unwrap).collect()
 }
@@ -109,21 +105,6 @@ async fn a_store_out_of_reach_is_told_to_all_and_not_asked_again() {
     assert!(
         answers[1..].iter().all(|answer| answer.as_ref().is_err_and(EngineError::is_retryable))
     );
-}
-
-#[tokio::test]
-async fn a_batch_is_bounded_in_calls_and_in_bytes() {
-    let store = Store::new(0);
-    let items: Vec<u32> = (0..=600).map(|item| item * 2 + 1_000).collect();
-    call_all(&store, &store.batcher(1), &items).await;
-    assert_eq!(store.batches().iter().map(Vec::len).collect::<Vec<_>>(), [1, 256, 256, 88]);
-
-    let store = Store::new(0);
-    let items = [(2, 5), (4, BATCH_BYTES), (6, 5), (8, 2 * BATCH_BYTES), (10, 5)];
-    let calls = begin(&store.batcher(1), &items).await;
-    store.go.add_permits(10);
-    join_all(calls).await;
-    assert_eq!(store.batches(), [vec![2], vec![4], vec![6], vec![8], vec![10]]);
 }
 
 #[tokio::test]
