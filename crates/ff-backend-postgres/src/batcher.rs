@@ -47,12 +47,12 @@ impl<I: Clone + Send + 'static, T: Send + 'static> Batcher<I, T> {
 
 async fn serve<I: Clone, T>(mut turn: Turn<I, T>, run: Arc<RunBatch<I, T>>) {
     while let Some(batch) = turn.next_batch() {
-        match run(batch.items()).await {
-            Ok(answers) => batch.answer(answers),
-            Err(error) if batch.is_single() => batch.answer(vec![Err(error)]),
+        match run(batch.items().to_vec()).await {
+            Ok(answers) => batch.into_replies().answer(answers),
+            Err(error) if batch.is_single() => batch.into_replies().answer(vec![Err(error)]),
             Err(error) if concerns_all(&error) => {
                 let reason = error.to_string();
-                batch.refuse(|| transport(&reason));
+                batch.into_replies().refuse(|| transport(&reason));
             }
             // One of them is why, and the others shall not hear of it.
             Err(_) => drop(join_all(batch.divide().map(|call| serve_alone(call, &*run))).await),
@@ -61,8 +61,8 @@ async fn serve<I: Clone, T>(mut turn: Turn<I, T>, run: Arc<RunBatch<I, T>>) {
 }
 
 async fn serve_alone<I: Clone, T>(call: Batch<I, T>, run: &RunBatch<I, T>) {
-    let answers = run(call.items()).await;
-    call.answer(answers.unwrap_or_else(|error| vec![Err(error)]));
+    let answers = run(call.items().to_vec()).await;
+    call.into_replies().answer(answers.unwrap_or_else(|error| vec![Err(error)]));
 }
 
 fn transport(reason: &str) -> EngineError {

@@ -47,12 +47,12 @@ struct Finished {
     keep: bool,
     answer: Box<dyn FnOnce(Result<(), EngineError>)>,
     /// What is left to do, after it and apart from it.
-    then: VecDeque<Box<dyn Job>>,
+    then: Vec<Box<dyn Job>>,
 }
 
 impl Finished {
     fn new(keep: bool, answer: impl FnOnce(Result<(), EngineError>) + 'static) -> Self {
-        Self { keep, answer: Box::new(answer), then: VecDeque::new() }
+        Self { keep, answer: Box::new(answer), then: Vec::new() }
     }
 }
 
@@ -87,7 +87,7 @@ impl Writer {
             .enable_time()
             .build()
             .map_err(|_| unexpected("the writer's runtime cannot be built"))?;
-        let group = Group { conn, messages, left: VecDeque::new(), surroundings };
+        let group = Group { conn, messages, queue: VecDeque::new(), surroundings };
         thread::Builder::new()
             .name("ff-sqlite-writer".to_owned())
             .spawn(move || runtime.block_on(spin::spinning(group.serve())))
@@ -119,18 +119,25 @@ impl Writer {
         F: AsyncFnOnce(&mut Tx<'_>) -> Result<T, EngineError> + Send + 'static,
         T: Send + 'static,
     {
+        let asked_at = Instant::now();
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| writer_stopped())?;
         let (reply, answer) = oneshot::channel();
-        self.submit_job(Box::new(Operation { body, keep_unawaited, reply, _place: place }));
+        let job = Box::new(Operation { body, keep_unawaited, reply, _place: place });
+        self.submit_job(job, asked_at);
         answer.await.map_err(|_| writer_stopped())?
     }
 
-    /// A job that the writer does not come to, because it has stopped, is dropped, and its callers hear that.
-    fn submit_job(&self, job: Box<dyn Job>) {
-        let _ = self.queue.send(Message::Run(job, Instant::now()));
+    fn submit_now(&self, job: Box<dyn Job>) {
+        self.submit_job(job, Instant::now());
     }
 
-    /// Finishes what was accepted before, closes the connection, and returns.
+    /// A job that the writer does not come to, because it has stopped, is dropped, and its callers hear that.
+    fn submit_job(&self, job: Box<dyn Job>, asked_at: Instant) {
+        let _ = self.queue.send(Message::Run(job, asked_at));
+    }
+
+    /// Finishes the operations that were asked for before, closes the connection, and returns. Single calls that
+    /// did not fit into the batch of their kind hear that the writer has stopped.
     pub(crate) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
         if self.queue.send(Message::Stop(done)).is_ok() {
@@ -173,8 +180,8 @@ pub(crate) struct Surroundings {
 struct Group {
     conn: SqliteConnection,
     messages: mpsc::UnboundedReceiver<Message>,
-    /// What operations have left to do.
-    left: VecDeque<Box<dyn Job>>,
+    /// What has arrived, and what operations have left to do, in the order in which it came up.
+    queue: VecDeque<Message>,
     surroundings: Surroundings,
 }
 
@@ -189,27 +196,52 @@ impl Group {
                 Message::Stop(done) => Some(done),
             };
             if let Some(done) = stop {
-                for job in std::mem::take(&mut self.left) {
-                    self.commit_group(job, Instant::now()).await;
-                }
-                self.messages.close();
-                let _ = self.conn.close().await;
-                let _ = done.send(());
-                return;
+                return self.stop(done).await;
             }
         }
         let _ = self.conn.close().await;
     }
 
-    /// What has arrived, or else what is left, or else what arrives.
-    async fn next_message(&mut self) -> Option<Message> {
-        if let Ok(message) = self.messages.try_recv() {
-            return Some(message);
+    /// Closes the connection. What has arrived meanwhile is dropped, and its callers hear that the writer has
+    /// stopped.
+    async fn stop(mut self, done: oneshot::Sender<()>) {
+        self.messages.close();
+        let mut stopped = vec![done];
+        // Until nobody is in the midst of sending, or what is sent then would not be dropped.
+        while let Some(message) = self.next_message().await {
+            if let Message::Stop(done) = message {
+                stopped.push(done);
+            }
         }
-        match self.left.pop_front() {
-            Some(job) => Some(Message::Run(job, Instant::now())),
+        let _ = self.conn.close().await;
+        for done in stopped {
+            let _ = done.send(());
+        }
+    }
+
+    async fn next_message(&mut self) -> Option<Message> {
+        match self.take_message() {
+            Some(message) => Some(message),
             None => self.messages.recv().await,
         }
+    }
+
+    fn take_message(&mut self) -> Option<Message> {
+        self.collect();
+        self.queue.pop_front()
+    }
+
+    fn collect(&mut self) {
+        while let Ok(message) = self.messages.try_recv() {
+            self.queue.push_back(message);
+        }
+    }
+
+    /// Jobs that were left, behind what has arrived before.
+    fn queue_up(&mut self, jobs: impl IntoIterator<Item = Box<dyn Job>>) {
+        self.collect();
+        let now = Instant::now();
+        self.queue.extend(jobs.into_iter().map(|job| Message::Run(job, now)));
     }
 
     /// Runs the job and whatever arrives while it runs. Returns the stop message if one arrived.
@@ -222,7 +254,7 @@ impl Group {
             roll_back(&mut self.conn).await;
             // Those that came while it waited for a lock have not waited for long enough.
             let since = if is_busy(&error) { asked_at } else { Instant::now() };
-            self.left.extend(first.refuse(since, from_sqlx(error)));
+            self.queue_up(first.refuse(since, from_sqlx(error)));
             return None;
         }
         let begun_at = Instant::now();
@@ -235,8 +267,10 @@ impl Group {
             let run = run_in_savepoint(job, &mut tx, finished.is_empty()).await;
             let is_lost = run.is_err();
             let (Ok(mut job) | Err(mut job)) = run;
-            self.left.append(&mut job.then);
+            let then = std::mem::take(&mut job.then);
+            let mut woken_by_it = tx.into_woken();
             finished.push(job);
+            self.queue_up(then);
             if is_lost {
                 roll_back(&mut self.conn).await;
                 refuse_all(finished, || {
@@ -244,15 +278,12 @@ impl Group {
                 });
                 return stop;
             }
-            woken.append(&mut tx.into_woken());
+            woken.append(&mut woken_by_it);
             if finished.len() < GROUP_MAX && begun_at.elapsed() < GROUP_TIME {
-                next = self.left.pop_front();
-                if next.is_none() {
-                    match self.messages.try_recv() {
-                        Ok(Message::Run(job, _)) => next = Some(job),
-                        Ok(Message::Stop(done)) => stop = Some(done),
-                        Err(_) => {}
-                    }
+                match self.take_message() {
+                    Some(Message::Run(job, _)) => next = Some(job),
+                    Some(Message::Stop(done)) => stop = Some(done),
+                    None => {}
                 }
             }
         }

@@ -47,10 +47,14 @@ pub struct Turn<I, T> {
     has_ended: bool,
 }
 
-/// Calls that are run together, each of which is told its own answer.
+/// Calls that are run together.
 pub struct Batch<I, T> {
-    calls: Vec<Call<I, T>>,
+    items: Vec<I>,
+    replies: Replies<T>,
 }
+
+/// Those who wait for the answers of a batch, each for its own.
+pub struct Replies<T>(Vec<oneshot::Sender<Answer<T>>>);
 
 impl<I, T> fmt::Debug for Calls<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +73,13 @@ impl<I, T> fmt::Debug for Turn<I, T> {
 
 impl<I, T> fmt::Debug for Batch<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("calls", &self.calls.len()).finish_non_exhaustive()
+        f.debug_struct("Batch").field("calls", &self.items.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Replies<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Replies").field(&self.0.len()).finish()
     }
 }
 
@@ -104,48 +114,55 @@ impl<I, T> Shared<I, T> {
 impl<I, T> Turn<I, T> {
     /// The next batch; the turn has ended when there is none.
     pub fn next_batch(&mut self) -> Option<Batch<I, T>> {
+        if self.has_ended {
+            return None;
+        }
         let mut state = self.shared.state();
         let batch = state.next_batch();
         if batch.is_none() {
-            self.has_ended = true;
             state.turns -= 1;
+            self.has_ended = true;
         }
         batch
     }
 
     /// The next batch, after which the turn has ended unless there is more: those that call from now on begin
     /// one of their own.
-    pub fn only_batch(self) -> (Option<Batch<I, T>>, Option<Self>) {
-        let batch = self.shared.state().next_batch();
-        (batch, self.unless_over())
+    pub fn only_batch(mut self) -> (Option<Batch<I, T>>, Option<Self>) {
+        let mut state = self.shared.state();
+        let batch = state.next_batch();
+        let is_over = state.waiting.is_empty();
+        if is_over {
+            state.turns -= 1;
+            self.has_ended = true;
+        }
+        drop(state);
+        (batch, (!is_over).then_some(self))
     }
 
     /// Tells those that have waited since this time or before that they wait in vain. The turn goes on with the
     /// others, if there are any.
-    pub fn refuse(self, since: Instant, error: impl Fn() -> EngineError) -> Option<Self> {
+    pub fn refuse(mut self, since: Instant, error: impl Fn() -> EngineError) -> Option<Self> {
         let mut state = self.shared.state();
+        let mut refused = Vec::new();
         while let Some(call) = state.waiting.pop_front_if(|call| call.asked_at <= since) {
-            let _ = call.reply.send(Err(error()));
+            refused.push(call.reply);
         }
-        drop(state);
-        self.unless_over()
-    }
-
-    fn unless_over(mut self) -> Option<Self> {
-        let mut state = self.shared.state();
-        self.has_ended = state.waiting.is_empty();
-        if self.has_ended {
+        let is_over = state.waiting.is_empty();
+        if is_over {
             state.turns -= 1;
+            self.has_ended = true;
         }
         drop(state);
-        (!self.has_ended).then_some(self)
+        Replies(refused).refuse(error);
+        (!is_over).then_some(self)
     }
 }
 
 impl<I, T> State<I, T> {
     /// Those whose callers have gone are left out.
     fn next_batch(&mut self) -> Option<Batch<I, T>> {
-        let mut calls = Vec::new();
+        let (mut items, mut replies) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         while let Some(next) = self.waiting.front() {
             if next.reply.is_closed() {
@@ -153,12 +170,15 @@ impl<I, T> State<I, T> {
                 continue;
             }
             bytes += next.bytes;
-            if calls.len() == BATCH_MAX || (bytes > BATCH_BYTES && !calls.is_empty()) {
+            if items.len() == BATCH_MAX || (bytes > BATCH_BYTES && !items.is_empty()) {
                 break;
             }
-            calls.extend(self.waiting.pop_front());
+            if let Some(call) = self.waiting.pop_front() {
+                items.push(call.item);
+                replies.push(call.reply);
+            }
         }
-        (!calls.is_empty()).then_some(Batch { calls })
+        (!items.is_empty()).then_some(Batch { items, replies: Replies(replies) })
     }
 }
 
@@ -167,46 +187,54 @@ impl<I, T> Drop for Turn<I, T> {
         if !self.has_ended {
             let mut state = self.shared.state();
             state.turns -= 1;
-            state.waiting.clear();
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            drop(waiting);
         }
-    }
-}
-
-impl<I: Clone, T> Batch<I, T> {
-    /// What was asked for, in the order of the answers.
-    pub fn items(&self) -> Vec<I> {
-        self.calls.iter().map(|call| call.item.clone()).collect()
     }
 }
 
 impl<I, T> Batch<I, T> {
+    /// What was asked for, in the order of the answers.
+    pub fn items(&self) -> &[I] {
+        &self.items
+    }
+
     /// Whether it is of a single call.
     pub fn is_single(&self) -> bool {
-        self.calls.len() == 1
+        self.items.len() == 1
     }
 
-    /// Whether anybody still waits for an answer.
-    pub fn is_awaited(&self) -> bool {
-        self.calls.iter().any(|call| !call.reply.is_closed())
-    }
-
-    /// Tells each call its answer.
-    pub fn answer(self, answers: Vec<Answer<T>>) {
-        for (call, answer) in self.calls.into_iter().zip(answers) {
-            // Whoever asked may have gone.
-            let _ = call.reply.send(answer);
-        }
-    }
-
-    /// Tells all calls the same: `error` gives each its own.
-    pub fn refuse(self, error: impl Fn() -> EngineError) {
-        let answers = self.calls.iter().map(|_| Err(error())).collect();
-        self.answer(answers);
+    /// Those who wait for the answers, without what they asked for.
+    pub fn into_replies(self) -> Replies<T> {
+        self.replies
     }
 
     /// A batch for each call.
     pub fn divide(self) -> impl Iterator<Item = Self> {
-        self.calls.into_iter().map(|call| Self { calls: vec![call] })
+        let calls = self.items.into_iter().zip(self.replies.0);
+        calls.map(|(item, reply)| Self { items: vec![item], replies: Replies(vec![reply]) })
+    }
+}
+
+impl<T> Replies<T> {
+    /// Whether anybody still waits.
+    pub fn is_awaited(&self) -> bool {
+        self.0.iter().any(|reply| !reply.is_closed())
+    }
+
+    /// Tells each its answer.
+    pub fn answer(self, answers: Vec<Answer<T>>) {
+        for (reply, answer) in self.0.into_iter().zip(answers) {
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// Tells all of them the same: `error` gives each its own.
+    pub fn refuse(self, error: impl Fn() -> EngineError) {
+        let answers = self.0.iter().map(|_| Err(error())).collect();
+        self.answer(answers);
     }
 }
 

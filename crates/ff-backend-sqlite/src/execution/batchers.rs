@@ -23,14 +23,14 @@ impl Batchers {
         Self {
             claim: Batcher::while_awaited(writer.clone(), |tx, batch| {
                 Box::pin(async move {
-                    let answers = claim::claim_all(tx, &batch).await?;
+                    let answers = claim::claim_all(tx, batch).await?;
                     Ok(answers.into_iter().map(Ok).collect())
                 })
             }),
             create: Batcher::new(writer.clone(), move |tx, batch| {
                 let lanes = lanes.clone();
                 Box::pin(async move {
-                    let results = create::create_checked(tx, batch, &lanes).await?;
+                    let results = create::create_checked(tx, batch.to_vec(), &lanes).await?;
                     Ok(results.into_iter().map(Ok).collect())
                 })
             }),

@@ -47,11 +47,8 @@ pub(crate) async fn complete_batch(
 }
 
 /// Completes what the rules of input accept.
-pub(super) async fn complete_in(
-    tx: &mut Tx<'_>,
-    batch: Vec<Completion>,
-) -> Answer<Vec<Answer<()>>> {
-    finish_in(tx, &batch, async |tx, items| complete_round(tx, items).await).await
+pub(super) async fn complete_in(tx: &mut Tx<'_>, batch: &[Completion]) -> Answer<Vec<Answer<()>>> {
+    finish_in(tx, batch, async |tx, items| complete_round(tx, items).await).await
 }
 
 /// See [`ff_core::engine_backend::EngineBackend::fail`].
@@ -74,9 +71,9 @@ pub(crate) async fn fail_batch(
 /// Fails what the rules of input accept.
 pub(super) async fn fail_in(
     tx: &mut Tx<'_>,
-    batch: Vec<Failure>,
+    batch: &[Failure],
 ) -> Answer<Vec<Answer<FailOutcome>>> {
-    finish_in(tx, &batch, async |tx, items| fail_round(tx, items).await).await
+    finish_in(tx, batch, async |tx, items| fail_round(tx, items).await).await
 }
 
 /// What both batch forms have in common: a bad item has its own answer.
@@ -84,7 +81,7 @@ async fn finish_batch<I, T>(
     backend: &SqliteBackend,
     batch: Vec<I>,
     check: impl Fn(&I) -> Answer<()>,
-    finish: impl AsyncFnOnce(&mut Tx<'_>, Vec<I>) -> Answer<Vec<Answer<T>>> + Send + 'static,
+    finish: impl AsyncFnOnce(&mut Tx<'_>, &[I]) -> Answer<Vec<Answer<T>>> + Send + 'static,
 ) -> Answer<Vec<Answer<T>>>
 where
     I: Send + 'static,
@@ -95,7 +92,7 @@ where
         batch.into_iter().map(|item| check(&item).map(|()| good.push(item)).err()).collect();
     let mut finished = Vec::new();
     if !good.is_empty() {
-        finished = backend.writer.run(async move |tx| finish(tx, good).await).await?;
+        finished = backend.writer.run(async move |tx| finish(tx, &good).await).await?;
     }
     let mut finished = finished.into_iter();
     let answers = refused.into_iter().map(|refused| match refused {

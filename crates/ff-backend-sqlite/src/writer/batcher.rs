@@ -12,7 +12,7 @@ use crate::error::writer_stopped;
 use crate::tx::Tx;
 
 /// What runs a batch inside a savepoint: an answer for each call in their order, or one error for all of them.
-type RunBatch<I, T> = dyn for<'t> Fn(&'t mut Tx<'_>, Vec<I>) -> LocalBoxFuture<'t, Answer<Vec<Answer<T>>>>
+type RunBatch<I, T> = dyn for<'t> Fn(&'t mut Tx<'_>, &'t [I]) -> LocalBoxFuture<'t, Answer<Vec<Answer<T>>>>
     + Send
     + Sync;
 
@@ -29,10 +29,10 @@ struct Kind<I, T> {
     keeps_unawaited: bool,
 }
 
-impl<I: Clone + Send + 'static, T: Send + 'static> Batcher<I, T> {
+impl<I: Send + 'static, T: Send + 'static> Batcher<I, T> {
     pub(crate) fn new(
         writer: Writer,
-        run: impl for<'t> Fn(&'t mut Tx<'_>, Vec<I>) -> LocalBoxFuture<'t, Answer<Vec<Answer<T>>>>
+        run: impl for<'t> Fn(&'t mut Tx<'_>, &'t [I]) -> LocalBoxFuture<'t, Answer<Vec<Answer<T>>>>
         + Send
         + Sync
         + 'static,
@@ -44,7 +44,7 @@ impl<I: Clone + Send + 'static, T: Send + 'static> Batcher<I, T> {
     /// its answer.
     pub(crate) fn while_awaited(
         writer: Writer,
-        run: impl for<'t> Fn(&'t mut Tx<'_>, Vec<I>) -> LocalBoxFuture<'t, Answer<Vec<Answer<T>>>>
+        run: impl for<'t> Fn(&'t mut Tx<'_>, &'t [I]) -> LocalBoxFuture<'t, Answer<Vec<Answer<T>>>>
         + Send
         + Sync
         + 'static,
@@ -58,11 +58,12 @@ impl<I: Clone + Send + 'static, T: Send + 'static> Batcher<I, T> {
     }
 
     /// Makes the call, which brings this many bytes, with those that wait beside it. Once the writer has come to
-    /// it, it is made to its end even when this future is dropped.
+    /// it, it does not need this future any more; what is to be undone without its caller is undone with its batch.
     pub(crate) async fn call(&self, item: I, bytes: usize) -> Answer<T> {
         let (answer, turn) = self.calls.add(item, bytes);
         if let Some(turn) = turn {
-            self.writer.submit_job(Box::new(Gathering { turn, kind: Arc::clone(&self.kind) }));
+            let job = Box::new(Gathering { turn, kind: Arc::clone(&self.kind) });
+            self.writer.submit_now(job);
         }
         answer.await.map_err(|_| writer_stopped())?
     }
@@ -74,7 +75,7 @@ struct Gathering<I, T> {
     kind: Arc<Kind<I, T>>,
 }
 
-impl<I: Clone + Send + 'static, T: Send + 'static> Job for Gathering<I, T> {
+impl<I: Send + 'static, T: Send + 'static> Job for Gathering<I, T> {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx<'_>) -> LocalBoxFuture<'t, Finished> {
         Box::pin(async move {
             let Self { turn, kind } = *self;
@@ -84,7 +85,7 @@ impl<I: Clone + Send + 'static, T: Send + 'static> Job for Gathering<I, T> {
                 None => Finished::new(true, |_| ()),
             };
             if let Some(turn) = turn {
-                finished.then.push_back(Box::new(Self { turn, kind }));
+                finished.then.push(Box::new(Self { turn, kind }));
             }
             finished
         })
@@ -103,32 +104,36 @@ struct Divided<I, T> {
     kind: Arc<Kind<I, T>>,
 }
 
-impl<I: Clone + Send + 'static, T: Send + 'static> Job for Divided<I, T> {
+impl<I: Send + 'static, T: Send + 'static> Job for Divided<I, T> {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx<'_>) -> LocalBoxFuture<'t, Finished> {
         Box::pin(async move { self.kind.run(self.call, tx).await })
     }
 
     fn refuse(self: Box<Self>, _: Instant, error: EngineError) -> Option<Box<dyn Job>> {
-        self.call.refuse(|| copy(&error));
+        self.call.into_replies().refuse(|| copy(&error));
         None
     }
 }
 
-impl<I: Clone + Send + 'static, T: Send + 'static> Kind<I, T> {
+impl<I: Send + 'static, T: Send + 'static> Kind<I, T> {
     async fn run(self: &Arc<Self>, batch: Batch<I, T>, tx: &mut Tx<'_>) -> Finished {
         match (self.run)(tx, batch.items()).await {
             Ok(answers) => {
-                let keep = self.keeps_unawaited || batch.is_awaited();
-                Finished::new(keep, move |committed| match committed {
-                    Ok(()) => batch.answer(answers),
-                    Err(error) => batch.refuse(|| copy(&error)),
+                let replies = batch.into_replies();
+                Finished::new(self.keeps_unawaited || replies.is_awaited(), move |committed| {
+                    match committed {
+                        Ok(()) => replies.answer(answers),
+                        Err(error) => replies.refuse(|| copy(&error)),
+                    }
                 })
             }
             Err(error) if batch.is_single() => {
-                Finished::new(false, move |_| batch.answer(vec![Err(error)]))
+                let replies = batch.into_replies();
+                Finished::new(false, move |_| replies.answer(vec![Err(error)]))
             }
             Err(error) if concerns_all(&error) => {
-                Finished::new(false, move |_| batch.refuse(|| copy(&error)))
+                let replies = batch.into_replies();
+                Finished::new(false, move |_| replies.refuse(|| copy(&error)))
             }
             // One of them is why, and the others shall not hear of it.
             Err(_) => {

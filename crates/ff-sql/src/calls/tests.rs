@@ -13,7 +13,7 @@ fn add(calls: &Calls<u32, u32>, items: &[(u32, usize)]) -> (Vec<Waiting>, Vec<Tu
 }
 
 fn batches(turn: &mut Turn<u32, u32>) -> Vec<Vec<u32>> {
-    std::iter::from_fn(|| turn.next_batch()).map(|batch| batch.items()).collect()
+    std::iter::from_fn(|| turn.next_batch()).map(|batch| batch.items().to_vec()).collect()
 }
 
 #[test]
@@ -68,6 +68,7 @@ fn those_that_have_waited_for_long_enough_are_refused() {
     let calls = Calls::new(1);
     let (mut answers, mut turns) = add(&calls, &[(2, 1), (4, 1)]);
     let since = Instant::now();
+    while Instant::now() == since {}
     let (_answer, _) = calls.add(6, 1);
 
     let turn = turns.remove(0).refuse(since, EngineError::execution_not_found);
@@ -85,8 +86,10 @@ fn each_call_of_a_batch_has_its_answer() {
     let calls = Calls::new(1);
     let (mut answers, mut turns) = add(&calls, &[(2, 1), (4, 1)]);
     let batch = turns[0].next_batch().unwrap();
-    assert!(batch.is_awaited() && !batch.is_single());
-    batch.answer(vec![Ok(20), Err(EngineError::execution_not_found())]);
+    assert!(!batch.is_single());
+    let replies = batch.into_replies();
+    assert!(replies.is_awaited());
+    replies.answer(vec![Ok(20), Err(EngineError::execution_not_found())]);
     assert_eq!(answers[0].try_recv().unwrap().unwrap(), 20);
     assert!(matches!(answers[1].try_recv().unwrap(), Err(EngineError::NotFound { .. })));
 }
@@ -97,9 +100,9 @@ fn a_divided_batch_is_as_many_and_a_refused_one_tells_all() {
     let (mut answers, mut turns) = add(&calls, &[(2, 1), (4, 1)]);
     let mut divided: Vec<_> = turns[0].next_batch().unwrap().divide().collect();
     assert_eq!(divided.iter().map(Batch::items).collect::<Vec<_>>(), [[2], [4]]);
+    divided.remove(1).into_replies().refuse(EngineError::execution_not_found);
     drop(answers.remove(0));
-    assert!(!divided[0].is_awaited());
-    divided.remove(1).refuse(EngineError::execution_not_found);
+    assert!(!divided.remove(0).into_replies().is_awaited());
     assert!(answers[0].try_recv().unwrap().is_err());
 }
 

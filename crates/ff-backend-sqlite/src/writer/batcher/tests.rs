@@ -40,7 +40,7 @@ impl Store {
         let (noted, may_go) = (Arc::clone(&batches), Arc::clone(&go));
         let kind = Kind {
             run: Box::new(move |tx, items| {
-                noted.lock().unwrap().push(items.clone());
+                noted.lock().unwrap().push(items.to_vec());
                 let may_go = Arc::clone(&may_go);
                 Box::pin(async move {
                     may_go.acquire().await.unwrap().forget();
@@ -77,6 +77,11 @@ impl Store {
         calls.await
     }
 
+    async fn connect(&self) -> sqlx::SqliteConnection {
+        let path = self.directory.path().join("jobs.db");
+        sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap()
+    }
+
     async fn noted(&self) -> Vec<u32> {
         let noted = sqlx::query_scalar("SELECT item FROM noted ORDER BY rowid");
         noted.fetch_all(&self.backend.readers).await.unwrap()
@@ -84,8 +89,8 @@ impl Store {
 }
 
 /// 13 breaks a batch, 99 breaks the way to the store, and an odd number is refused for itself.
-async fn note(tx: &mut Tx<'_>, items: Vec<u32>) -> Answer<Vec<Answer<u32>>> {
-    for item in &items {
+async fn note(tx: &mut Tx<'_>, items: &[u32]) -> Answer<Vec<Answer<u32>>> {
+    for item in items {
         let note = sqlx::query("INSERT INTO noted VALUES ($1)").bind(i64::from(*item));
         note.execute(tx.conn()).await.map_err(from_sqlx)?;
     }
@@ -95,11 +100,11 @@ async fn note(tx: &mut Tx<'_>, items: Vec<u32>) -> Answer<Vec<Answer<u32>>> {
     if items.contains(&13) {
         return Err(EngineError::Contention(ContentionKind::LeaseConflict));
     }
-    let answer = |item| match item % 2 {
+    let answer = |item: &u32| match item % 2 {
         1 => Err(EngineError::execution_not_found()),
         _ => Ok(item * 10),
     };
-    Ok(items.into_iter().map(answer).collect())
+    Ok(items.iter().map(answer).collect())
 }
 
 fn is_busy(answer: &Answer<u32>) -> bool {
@@ -171,8 +176,7 @@ async fn a_call_whose_caller_has_gone_before_the_writer_came_to_it_is_not_made()
 async fn a_lock_that_another_holds_is_told_to_all_as_contention() {
     let store = Store::open(true).await;
     store.go.add_permits(1_000);
-    let path = store.directory.path().join("jobs.db");
-    let mut other = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    let mut other = store.connect().await;
     let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
 
     let answers = join_all([2, 4, 6].map(|item| store.batcher.call(item, 1))).await;
@@ -182,6 +186,69 @@ async fn a_lock_that_another_holds_is_told_to_all_as_contention() {
     lock.rollback().await.unwrap();
     assert_eq!(store.batcher.call(8, 1).await.unwrap(), 80);
     assert_eq!(store.noted().await, [8]);
+}
+
+#[tokio::test]
+async fn what_is_left_has_its_turn_between_what_came_before_and_what_comes_later() {
+    let store = Store::open(true).await;
+    let first = store.begin().await;
+    let calls = join_all([4, 13, 6].map(|item| store.batcher.call(item, 1)));
+    let writer = store.backend.writer.clone();
+    let before = store.backend.writer.run(async move |tx: &mut Tx<'_>| {
+        let later = writer.run(async |tx: &mut Tx<'_>| note(tx, &[200]).await);
+        assert!(later.now_or_never().is_none());
+        note(tx, &[100]).await
+    });
+    let mut all = Box::pin(futures::future::join3(first, calls, before));
+    assert!(all.as_mut().now_or_never().is_none());
+    store.go.add_permits(1_000);
+    all.await.2.unwrap();
+
+    store.backend.writer.run(async |_: &mut Tx<'_>| Ok(())).await.unwrap();
+    assert_eq!(store.noted().await, [2, 100, 4, 6, 200]);
+}
+
+#[tokio::test]
+async fn a_group_that_is_lost_is_told_to_all_of_it() {
+    let store = Store::open(true).await;
+    let first = store.begin().await;
+    let second = store.batcher.call(4, 1);
+    let break_transaction = store.backend.writer.run(async |tx: &mut Tx<'_>| {
+        sqlx::query("ROLLBACK").execute(tx.conn()).await.map(drop).map_err(from_sqlx)
+    });
+    let third = store.batcher.call(6, 1);
+    let mut group = Box::pin(futures::future::join4(first, second, break_transaction, third));
+    assert!(group.as_mut().now_or_never().is_none());
+    store.go.add_permits(1_000);
+
+    let (first, second, broken, third) = group.await;
+
+    for answer in [first, second, third] {
+        assert!(matches!(answer, Err(EngineError::Transport { .. })), "{answer:?}");
+    }
+    assert!(broken.is_err());
+    assert_eq!(store.batcher.call(8, 1).await.unwrap(), 80);
+    assert_eq!(store.noted().await, [8]);
+}
+
+#[tokio::test]
+async fn a_writer_that_stops_leaves_no_caller_waiting() {
+    let store = Store::open(true).await;
+    let first = store.begin().await;
+    let calls = join_all((0..600).map(|item| store.batcher.call(item * 2, 1)));
+    let stops = join_all((0..2).map(|_| store.backend.shutdown()));
+    let mut all = Box::pin(futures::future::join3(first, calls, stops));
+    assert!(all.as_mut().now_or_never().is_none());
+    store.go.add_permits(1_000);
+
+    let (first, calls, stops) = all.await;
+
+    assert_eq!(first.unwrap(), 20);
+    assert!(stops.into_iter().all(|stopped| stopped.is_ok()));
+    let made: usize = store.batches().iter().skip(1).map(Vec::len).sum();
+    assert_eq!(calls.iter().filter(|answer| answer.is_ok()).count(), made);
+    let is_told = |answer: &&Answer<u32>| matches!(answer, Err(EngineError::Transport { .. }));
+    assert_eq!(calls.iter().filter(is_told).count(), 600 - made);
 }
 
 #[tokio::test]
