@@ -21,10 +21,11 @@ WITH held AS MATERIALIZED (
         AND a.outcome IS NULL
         AND a.lease_expires_at_ms > $7
     ORDER BY e.execution_id, e.partition_key
-    FOR NO KEY UPDATE OF e, a
+    FOR NO KEY UPDATE OF e
 ),
--- The rows are locked, so they stay where they are. One that changed just before it was locked is not seen
--- there, and left to the rule with what belongs to it. Where a table has partitions, several rows are at one place.
+-- The executions are locked, so they stay where they are. One that changed just before it was locked is not seen
+-- there, nor below is an attempt that changed since it was read: they are left to the rule with what belongs to
+-- them. Where a table has partitions, several rows are at one place.
 unchanged AS MATERIALIZED (
     SELECT held.*
     FROM held
@@ -32,10 +33,15 @@ unchanged AS MATERIALIZED (
         ON e.ctid = held.execution_row_id
         AND e.partition_key = held.partition_key
         AND e.execution_id = held.execution_id
-    JOIN ff_attempt AS a
-        ON a.ctid = held.attempt_row_id
-        AND a.partition_key = held.partition_key
-        AND a.execution_id = held.execution_id
+),
+succeeded AS (
+    UPDATE ff_attempt AS a
+    SET outcome = 'success', terminal_at_ms = $7, lease_expires_at_ms = NULL
+    FROM unchanged
+    WHERE a.ctid = unchanged.attempt_row_id
+        AND a.partition_key = unchanged.partition_key
+        AND a.execution_id = unchanged.execution_id
+    RETURNING unchanged.execution_row_id, a.partition_key, a.execution_id, unchanged.result
 ),
 completed AS (
     UPDATE ff_exec_core AS e
@@ -47,20 +53,12 @@ completed AS (
         blocking_reason = NULL,
         eligible_at_ms = NULL,
         terminal_at_ms = $7,
-        result = unchanged.result
-    FROM unchanged
-    WHERE e.ctid = unchanged.execution_row_id
-        AND e.partition_key = unchanged.partition_key
-        AND e.execution_id = unchanged.execution_id
+        result = succeeded.result
+    FROM succeeded
+    WHERE e.ctid = succeeded.execution_row_id
+        AND e.partition_key = succeeded.partition_key
+        AND e.execution_id = succeeded.execution_id
     RETURNING e.partition_key, e.execution_id, e.flow_id, e.namespace, e.tags
-),
-succeeded AS (
-    UPDATE ff_attempt AS a
-    SET outcome = 'success', terminal_at_ms = $7, lease_expires_at_ms = NULL
-    FROM unchanged
-    WHERE a.ctid = unchanged.attempt_row_id
-        AND a.partition_key = unchanged.partition_key
-        AND a.execution_id = unchanged.execution_id
 ),
 announced AS (
     INSERT INTO ff_completion_event (
