@@ -10,14 +10,21 @@ use ff_core::engine_error::EngineError;
 use ff_core::state::PublicState;
 use sqlx::Row;
 
-/// Completes what was claimed while another transaction holds the execution, makes the changes and commits them.
+const LOCK_EXECUTION: &str = "SELECT 1 FROM ff_exec_core FOR UPDATE";
+const LOCK_ATTEMPT: &str = "SELECT 1 FROM ff_attempt FOR UPDATE";
+const TAKE_OVER: &str =
+    "UPDATE ff_attempt SET lease_epoch = lease_epoch + 1, worker_instance_id = 'other'";
+
+/// Completes what was claimed while another transaction holds this lock, makes the changes and commits them.
 async fn complete_during(
     opened: &Opened,
     handle: &Handle,
+    lock: &str,
     changes: &[&str],
 ) -> Result<(), EngineError> {
     let mut session = opened.session().await;
-    execute(&mut session, "BEGIN; SELECT 1 FROM ff_exec_core FOR UPDATE").await;
+    execute(&mut session, "BEGIN").await;
+    execute(&mut session, lock).await;
     let change = async {
         opened.until_one_waits().await;
         for change in changes {
@@ -44,7 +51,7 @@ async fn what_is_renewed_meanwhile_is_completed() {
     opened.create().await;
     let handle = opened.claim().await.unwrap();
     let renew = "UPDATE ff_attempt SET lease_expires_at_ms = lease_expires_at_ms + 1000";
-    complete_during(&opened, &handle, &[renew]).await.unwrap();
+    complete_during(&opened, &handle, LOCK_EXECUTION, &[renew]).await.unwrap();
     assert_eq!(state(&opened, &handle).await, (PublicState::Completed, Some("success".to_owned())));
 }
 
@@ -55,7 +62,7 @@ async fn what_is_changed_meanwhile_is_completed() {
     opened.create().await;
     let handle = opened.claim().await.unwrap();
     let change = "UPDATE ff_exec_core SET tags = '{\"a\": \"b\"}'";
-    complete_during(&opened, &handle, &[change]).await.unwrap();
+    complete_during(&opened, &handle, LOCK_EXECUTION, &[change]).await.unwrap();
     assert_eq!(state(&opened, &handle).await, (PublicState::Completed, Some("success".to_owned())));
 }
 
@@ -65,11 +72,30 @@ async fn what_is_taken_over_meanwhile_is_not_completed() {
     let opened = open().await;
     opened.create().await;
     let handle = opened.claim().await.unwrap();
-    let take_over = [
-        "UPDATE ff_exec_core SET reclaim_count = reclaim_count + 1",
-        "UPDATE ff_attempt SET lease_epoch = lease_epoch + 1, worker_instance_id = 'other'",
-    ];
-    let error = complete_during(&opened, &handle, &take_over).await.unwrap_err();
+    let take_over = ["UPDATE ff_exec_core SET reclaim_count = reclaim_count + 1", TAKE_OVER];
+    let error = complete_during(&opened, &handle, LOCK_EXECUTION, &take_over).await.unwrap_err();
+    assert!(error.is_lease_lost(), "{error:?}");
+    assert_eq!(state(&opened, &handle).await, (PublicState::Running, None));
+}
+
+/// FIN-1: a renewal that has locked the attempt before the completion comes to it.
+#[tokio::test]
+async fn an_attempt_that_is_renewed_meanwhile_is_completed() {
+    let opened = open().await;
+    opened.create().await;
+    let handle = opened.claim().await.unwrap();
+    let renew = "UPDATE ff_attempt SET lease_expires_at_ms = lease_expires_at_ms + 1000";
+    complete_during(&opened, &handle, LOCK_ATTEMPT, &[renew]).await.unwrap();
+    assert_eq!(state(&opened, &handle).await, (PublicState::Completed, Some("success".to_owned())));
+}
+
+/// LEASE-1: another program gives the attempt away and leaves the execution as it is.
+#[tokio::test]
+async fn an_attempt_that_is_taken_over_meanwhile_is_not_completed() {
+    let opened = open().await;
+    opened.create().await;
+    let handle = opened.claim().await.unwrap();
+    let error = complete_during(&opened, &handle, LOCK_ATTEMPT, &[TAKE_OVER]).await.unwrap_err();
     assert!(error.is_lease_lost(), "{error:?}");
     assert_eq!(state(&opened, &handle).await, (PublicState::Running, None));
 }

@@ -2,7 +2,8 @@
 -- $5: worker instances, $6: results; $7: now, $8: instance tag
 WITH held AS MATERIALIZED (
     -- By a plain equality the planner reads all attempts as long as it believes that there are none.
-    SELECT e.ctid AS execution_row_id, a.ctid AS attempt_row_id, e.partition_key, e.execution_id, item.result
+    SELECT e.ctid AS execution_row_id, a.ctid AS attempt_row_id, e.partition_key, e.execution_id,
+        item.lease_epoch, item.worker_instance_id, item.result
     FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[])
         AS item (
             partition_key, execution_id, attempt_index, lease_epoch, worker_instance_id, result
@@ -41,6 +42,12 @@ succeeded AS (
     WHERE a.ctid = unchanged.attempt_row_id
         AND a.partition_key = unchanged.partition_key
         AND a.execution_id = unchanged.execution_id
+        -- Asked again, because a server without PostgreSQL's fix of 2025 "Fix missing EvalPlanQual recheck for
+        -- TID scans" takes what the attempt has become for what was there.
+        AND a.lease_epoch = unchanged.lease_epoch
+        AND a.worker_instance_id = unchanged.worker_instance_id
+        AND a.outcome IS NULL
+        AND a.lease_expires_at_ms > $7
     RETURNING unchanged.execution_row_id, a.partition_key, a.execution_id, unchanged.result
 ),
 completed AS (
